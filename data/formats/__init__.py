@@ -1,0 +1,1 @@
+"""One module for each outside format; each turns files into `Material`."""

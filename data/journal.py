@@ -1,0 +1,128 @@
+"""The run journal: one append-only JSON-lines file for each run, written before anything else.
+
+Every paid reply is on disk here before it is parsed into the store. The lines of a run:
+
+    {"event": "run", ...}      the run's record, its judge as run; first line, again on each resume
+    {"event": "sent", ...}     a request is about to leave; without a later reply: possibly paid
+    {"event": "label", ...}    a label, with the reply that carried it where one was bought
+    {"event": "failed", ...}   an attempt that the provider is known not to have charged
+    {"event": "end", ...}      the run ended by itself: complete or stopped
+
+A lock on the file tells a live run from a dead one. A torn last line (power loss, kill) is dropped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from data.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+Event = dict[str, Any]
+
+BATCH_BYTES = 32_000_000
+
+
+class Journal:
+    """A journal open for writing, and locked until it is closed.
+
+    Raises RunError where another process is writing this run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise RunError(
+                f"run {path.stem} is being written by another process",
+                "Wait for it to end, or stop it; then give the same command again.",
+            ) from error
+        drop_torn_line(self._descriptor)
+        self._unsynced = False
+
+    def write(self, event: Event) -> None:
+        """Hand one event to the operating system: from here on it survives a kill."""
+        os.write(self._descriptor, json.dumps(event, ensure_ascii=True).encode() + b"\n")
+        self._unsynced = True
+
+    def sync(self) -> None:
+        """Put everything written on the disk: from here on it survives a power loss."""
+        if self._unsynced:
+            self._unsynced = False
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Sync, unlock and close."""
+        self.sync()
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def drop_torn_line(descriptor: int) -> None:
+    """Cut what follows the last line end."""
+    size = os.fstat(descriptor).st_size
+    end, step = size, 65536
+    while end > 0:
+        start = max(0, end - step)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(descriptor, end)
+
+
+def read_events(path: Path, offset: int = 0, size: int = BATCH_BYTES) -> tuple[list[Event], int]:
+    """The complete lines in about `size` bytes from an offset on, and the offset behind them."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read(size)
+        if not content.endswith(b"\n"):
+            content += file.readline()  # a line longer than the batch, or cut by it
+    end = content.rfind(b"\n") + 1
+    return [json.loads(line) for line in content[:end].splitlines()], offset + end
+
+
+def iter_events(path: Path) -> Iterator[Event]:
+    """All complete lines, one at a time."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield json.loads(line)
+
+
+def is_live(path: Path) -> bool:
+    """Whether a process holds the journal's lock."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def journals_in(folder: Path) -> Iterator[Path]:
+    """All journals of a store, oldest name first."""
+    return iter(sorted(folder.glob("*.jsonl"))) if folder.is_dir() else iter(())

@@ -1,0 +1,234 @@
+"""Named SQL, and the reads that the pipelines are made of. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import duckdb
+
+from data.errors import InputError
+from data.records import Comparison, Shown
+from data.store import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from data.store import Connection
+
+DATASETS = """
+SELECT datasets.dataset, source, simulated,
+       (SELECT count(*) FROM comparisons c WHERE c.dataset = datasets.dataset) AS comparisons,
+       (SELECT count(DISTINCT prompt_id) FROM comparisons c WHERE c.dataset = datasets.dataset)
+           AS prompts,
+       coalesce(labels, 0) AS labels, coalesce(humans, 0) AS humans, coalesce(judges, 0) AS judges,
+       datasets.created_at
+FROM datasets LEFT JOIN (
+    SELECT c.dataset, count(*) AS labels,
+           count(DISTINCT annotator_id) FILTER (kind = 'human') AS humans,
+           count(DISTINCT annotator_id) FILTER (kind = 'judge') AS judges
+    FROM labels JOIN comparisons c USING (comparison_id) JOIN annotators USING (annotator_id)
+    GROUP BY c.dataset) USING (dataset)
+ORDER BY dataset
+"""
+ANNOTATORS = """
+SELECT annotator_id, name, kind, anonymous, model, count(*) AS labels,
+       count(*) FILTER (status = 'ok') AS usable, count(shown) AS shown_known,
+       count(cost_usd) AS priced, count(seconds) AS timed
+FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
+WHERE comparisons.dataset = $dataset
+GROUP BY annotator_id, name, kind, anonymous, model
+ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
+"""
+CRITERIA = """
+SELECT DISTINCT criterion FROM labels JOIN comparisons USING (comparison_id)
+WHERE dataset = $dataset ORDER BY criterion
+"""
+ITEMS = """
+SELECT comparison_id, dense_rank() OVER (ORDER BY prompt_id)::INTEGER - 1 AS prompt, category,
+       length(response_a)::INTEGER AS length_a, length(response_b)::INTEGER AS length_b
+FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL ORDER BY comparison_id
+"""
+LABEL_ROWS = """
+WITH items AS (
+    SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
+    FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL),
+names AS (SELECT unnest($annotators::UUID[]) AS annotator_id,
+                 generate_subscripts($annotators::UUID[], 1)::INTEGER - 1 AS annotator)
+SELECT item, annotator,
+       CASE preference WHEN 'a' THEN 0 WHEN 'tie' THEN 1 WHEN 'b' THEN 2 ELSE -1 END::TINYINT
+           AS preference,
+       repeat, CASE shown WHEN 'ab' THEN 0 WHEN 'ba' THEN 1 ELSE -1 END::TINYINT AS shown,
+       status IN ('parse_error', 'refused') AS unparsed,
+       cost_usd, seconds
+FROM labels JOIN items USING (comparison_id) JOIN names USING (annotator_id)
+WHERE criterion = $criterion
+"""
+TO_LABEL = """
+SELECT comparison_id, prompt, response_a, response_b, category, reference,
+       (SELECT list(shown || '/' || repeat) FROM labels done
+        WHERE done.comparison_id = chosen.comparison_id AND done.annotator_id = $annotator_id::UUID
+          AND done.criterion = $criterion AND done.status <> 'failed') AS done
+FROM (SELECT * FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
+        AND comparison_id > $after::UUID
+      ORDER BY comparison_id LIMIT $size) chosen
+ORDER BY comparison_id
+"""
+COUNT_TO_LABEL = """
+SELECT count(*), count(*) FILTER (response_a IS NULL OR response_b IS NULL)
+FROM (FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
+      ORDER BY comparison_id LIMIT $limit)
+"""
+COUNT_DONE = """
+SELECT count(*) FROM labels
+WHERE annotator_id = $annotator_id::UUID AND criterion = $criterion AND status <> 'failed'
+  AND comparison_id IN (SELECT comparison_id FROM comparisons
+      WHERE dataset = $dataset AND parent_id IS NULL AND response_a IS NOT NULL
+        AND response_b IS NOT NULL ORDER BY comparison_id LIMIT $limit)
+"""
+OPEN_RUN = """
+SELECT run_id, started_at FROM runs
+WHERE annotator_id = $annotator_id::UUID AND dataset = $dataset
+  AND status IN ('running', 'interrupted', 'stopped') AND settings = $settings::JSON
+ORDER BY started_at DESC LIMIT 1
+"""
+KNOWN_REPLIES = """
+SELECT request_hash, text, served_model, finish_reason, prompt_tokens, completion_tokens, paid_usd,
+       price_version, seconds
+FROM replies WHERE request_hash IN (SELECT unnest($hashes::UUID[])) AND text IS NOT NULL
+"""
+JUDGE_NAMES = """
+SELECT name, definition->>'identity' FROM annotators
+WHERE kind = 'judge' AND dataset IS NULL AND definition->>'judge' = $judge
+"""
+RUNS = """
+SELECT run_id, judge, dataset, status, planned, done, failed, spent_usd, started_at, ended_at,
+       (SELECT count(*) FROM possibly_paid p WHERE p.run_id = runs.run_id) AS possibly_paid,
+       settings
+FROM runs ORDER BY started_at DESC
+"""
+FAILURES = """
+SELECT details->>'reason' AS reason, status, count(*) AS n
+FROM labels WHERE run_id = $run_id::UUID AND status <> 'ok' GROUP BY ALL ORDER BY n DESC LIMIT 20
+"""
+COMPARISON_PAGE = """
+SELECT comparison_id, source_id, prompt, response_a, response_b, model_a, model_b, category,
+       reference, perturbation
+FROM comparisons WHERE comparison_id IN (SELECT unnest($ids::UUID[])) ORDER BY comparison_id
+"""
+LABELS_OF = """
+SELECT comparison_id, name AS annotator, kind, criterion, repeat, shown, preference, p_a, status,
+       rationale, seconds, cost_usd
+FROM labels JOIN annotators USING (annotator_id)
+WHERE comparison_id IN (SELECT unnest($ids::UUID[]))
+ORDER BY comparison_id, kind, name, shown, repeat
+"""
+EXPORT_LABELS = """
+SELECT dataset, source_id, prompt, response_a, response_b, model_a, model_b, category, reference,
+       name AS annotator, kind AS annotator_kind, criterion, repeat, shown, preference, p_a,
+       strength, status, rationale, seconds, cost_usd, labels.created_at
+FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
+WHERE comparisons.dataset = $dataset
+ORDER BY comparisons.comparison_id, kind, name, criterion, shown, repeat
+"""
+VERSION = """
+SELECT concat_ws('/', (SELECT count(*) FROM labels), (SELECT max(created_at) FROM labels),
+                 (SELECT count(*) FROM comparisons), (SELECT max(imported_at) FROM imports))
+"""
+
+
+def rows(con: Connection, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    return con.execute(sql, parameters or None).fetchall()
+
+
+def table(con: Connection, sql: str, **parameters: Any) -> pa.Table:
+    """A query as an Arrow table."""
+    return con.sql(sql, params=parameters or None).to_arrow_table()
+
+
+def records(con: Connection, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+    """A query as dictionaries, ids as text."""
+    cursor = con.execute(sql, parameters or None)
+    names = [column[0] for column in cursor.description]
+    return [
+        {
+            name: str(value) if isinstance(value, UUID) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in cursor.fetchall()
+    ]
+
+
+def check_dataset(con: Connection, dataset: str) -> None:
+    """Raise InputError, with the names there are, where the store has no such data set."""
+    names = [row[0] for row in rows(con, "SELECT dataset FROM datasets ORDER BY dataset")]
+    if dataset not in names:
+        raise InputError(
+            f"no data set {dataset!r} in the store",
+            f"It holds: {', '.join(names) or 'none; import one first (concord import --help)'}.",
+        )
+
+
+def only_dataset(con: Connection) -> str:
+    """The store's data set where it has exactly one. Raises InputError otherwise."""
+    names = [row[0] for row in rows(con, "SELECT dataset FROM datasets ORDER BY dataset")]
+    if len(names) != 1:
+        raise InputError(
+            f"the store holds {len(names)} data sets",
+            f"Choose one with --dataset: {', '.join(names) or 'import one first'}.",
+        )
+    return str(names[0])
+
+
+@dataclass(frozen=True, slots=True)
+class ToLabel:
+    """A comparison, and the (order, repeat) cells that need no label any more."""
+
+    comparison: Comparison
+    done: frozenset[tuple[Shown, int]]
+
+
+def page_to_label(
+    con: Connection, *, dataset: str, annotator_id: UUID, criterion: str, after: UUID, size: int
+) -> list[ToLabel]:
+    """The next `size` comparisons by id, with what this annotator has labelled already."""
+    page = rows(
+        con,
+        TO_LABEL,
+        dataset=dataset,
+        annotator_id=str(annotator_id),
+        criterion=criterion,
+        after=str(after),
+        size=size,
+    )
+    return [ToLabel(Comparison(*row[:6]), _cells(row[6])) for row in page]
+
+
+def _cells(done: Sequence[str | None] | None) -> frozenset[tuple[Shown, int]]:
+    pairs = [cell.split("/") for cell in done or () if cell]
+    return frozenset((Shown(shown), int(repeat)) for shown, repeat in pairs)
+
+
+def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
+    """A user's own read-only query, at most `limit` rows, without access to files or network."""
+    con.execute("SET enable_external_access = false")
+    try:
+        relation = con.sql(sql)
+        if relation is None:
+            raise InputError("that statement gives no rows", "Write a SELECT.")
+        return relation.limit(limit).to_arrow_table()
+    except duckdb.Error as error:
+        raise InputError(
+            f"the query failed: {first_line(error)}",
+            "Tables: comparisons, annotators, labels, replies, runs, datasets. Reads only.",
+        ) from error
+
+
+def settings_json(settings: dict[str, Any]) -> str:
+    """Settings in the one spelling that is stored and compared."""
+    return json.dumps(settings, sort_keys=True)

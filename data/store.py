@@ -1,0 +1,193 @@
+"""The store: one DuckDB file. The only module that opens it.
+
+DuckDB lets one process write or many read, never both, and not both modes within one process.
+So connections are short, and whoever finds the file taken waits for a bounded time.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from data import schema
+from data.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Connection = duckdb.DuckDBPyConnection
+
+WAIT_SECONDS = 15.0
+DEFAULT_PATH = "concord.duckdb"
+_TAKEN = ("set lock on file", "different configuration", "being used by another process")
+
+
+class Store:
+    """A DuckDB file with Concord's tables, opened for one batch of work at a time.
+
+    `path` must exist unless `create`; `wait_seconds` bounds the wait for a file that is in use.
+    """
+
+    def __init__(
+        self, path: str | Path, *, create: bool = False, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self.path = Path(path)
+        self.wait_seconds = wait_seconds
+        self._checked = False
+        if not self.path.exists():
+            self._create(create)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read-only connection for one batch of queries; closed at the end."""
+        self._check()
+        con = self._connect(read_only=True)
+        try:
+            yield con
+        finally:
+            con.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back on any error."""
+        self._check()
+        con = self._connect(read_only=False)
+        try:
+            con.execute("BEGIN")
+            yield con
+            con.execute("COMMIT")
+        except duckdb.Error as error:
+            raise StoreError(
+                f"{self.path}: the change was not stored: {first_line(error)}",
+                "Nothing was changed. Free disk space or repair the store, then try again.",
+            ) from error
+        finally:
+            con.close()
+
+    @property
+    def journals(self) -> Path:
+        """The folder of this store's run journals."""
+        return self.path.with_name(self.path.name + ".journal")
+
+    def secret(self) -> str:
+        """What delimiters in prompts are derived from, so that no author of a text knows them."""
+        with self.reading() as con:
+            row = con.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
+        return str(row[0]) if row else ""
+
+    def backup(self, target: Path) -> None:
+        """Copy the store to `target`, which must not exist, while nobody writes."""
+        if target.exists():
+            raise StoreError(f"{target} exists already", "Name a file that does not exist yet.")
+        self._check()
+        con = self._connect(read_only=True)  # excludes writers while the file is copied
+        try:
+            copy_whole(self.path, target)
+        finally:
+            con.close()
+
+    def _create(self, create: bool) -> None:
+        if not create:
+            raise StoreError(
+                f"no store at {self.path}",
+                "Import something first (concord import --help), or name another --store.",
+            )
+        if not self.path.parent.is_dir():
+            raise StoreError(
+                f"no folder {self.path.parent} for the store", "Make it, or name another --store."
+            )
+        con = self._connect(read_only=False)
+        try:
+            schema.migrate(con)
+        finally:
+            con.close()
+
+    def _check(self) -> None:
+        """Once per object: an older store is upgraded after a copy, a newer one is refused."""
+        if self._checked:
+            return
+        con = self._connect(read_only=True)
+        try:
+            version = schema.version_of(con)
+        finally:
+            con.close()
+        self._refuse_foreign(version)
+        if version < len(schema.MIGRATIONS):
+            self._upgrade(version)
+        self._checked = True
+
+    def _refuse_foreign(self, version: int) -> None:
+        if version > len(schema.MIGRATIONS):
+            raise StoreError(
+                f"{self.path} was written by a newer Concord "
+                f"(store version {version}, this program knows {len(schema.MIGRATIONS)})",
+                "Upgrade concord-feedback, or name another --store.",
+            )
+        if version < 0:
+            raise StoreError(
+                f"{self.path} is a DuckDB file but not a Concord store", "Name another --store."
+            )
+
+    def _upgrade(self, version: int) -> None:
+        con = self._connect(read_only=False)
+        try:
+            if schema.version_of(con) > 0:
+                con.execute("CHECKPOINT")
+                stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+                copy = self.path.with_name(f"{self.path.name}.v{version}-{stamp}")
+                copy_whole(self.path, copy)
+            schema.migrate(con)
+        finally:
+            con.close()
+
+    def _connect(self, *, read_only: bool) -> Connection:
+        deadline = time.monotonic() + self.wait_seconds
+        pause = 0.005
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only)
+            except duckdb.Error as error:
+                self._raise_unless_taken(error, deadline)
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spreads the waiting)
+            pause = min(pause * 1.5, 0.1)
+
+    def _raise_unless_taken(self, error: duckdb.Error, deadline: float) -> None:
+        message = str(error)
+        if not any(sign in message for sign in _TAKEN):
+            raise StoreError(
+                f"cannot open the store {self.path}: {first_line(error)}",
+                "Check the path and the permissions, or restore a copy (concord datasets backup).",
+            ) from error
+        if time.monotonic() >= deadline:
+            raise StoreLockedError(
+                f"the store {self.path} is in use by another process "
+                f"(waited {self.wait_seconds:.0f} s)",
+                "Close the program that holds it (a DuckDB shell, a notebook), then try again.",
+            ) from error
+
+
+class StoreLockedError(StoreError):
+    """Another process holds the file; the same call may work later."""
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file so that `target` is either absent or complete."""
+    partial = target.with_name(target.name + ".partial")
+    shutil.copyfile(source, partial)
+    wal = source.with_name(source.name + ".wal")
+    if wal.exists():
+        shutil.copyfile(wal, target.with_name(target.name + ".wal"))
+    os.replace(partial, target)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error of DuckDB: the rest repeats the SQL."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,1 @@
+"""Floor 1: one comparison in, one judgment out."""

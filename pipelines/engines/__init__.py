@@ -1,0 +1,1 @@
+"""Who runs the calls of a labelling run."""

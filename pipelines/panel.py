@@ -1,0 +1,183 @@
+"""A data set as arrays: who labelled which comparison how often with which class.
+
+Read once from the store; every statistic is made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data import queries
+from data.errors import InputError
+from data.records import OVERALL, AnnotatorKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from data.store import Connection, Store
+
+    Floats = NDArray[np.float64]
+
+AB, BA, UNKNOWN = 0, 1, 2
+UNPARSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """An annotator of the data set."""
+
+    annotator_id: str
+    name: str
+    kind: AnnotatorKind
+    anonymous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ballots:
+    """One annotator's labels on n comparisons.
+
+    `counts` (3, n, 4): labels by order shown (ab, ba, unknown), comparison, and class a, tie, b or
+    unparsed. `rows` (n,): all labels asked for, whatever their status. `cost` and `seconds` (n, 2):
+    their sum over the labels where it is known, and how many those are.
+    """
+
+    counts: NDArray[np.uint16]
+    rows: NDArray[np.int64]
+    cost: Floats
+    seconds: Floats
+
+
+@dataclass(slots=True)
+class Panel:
+    """Arrays of one data set and criterion; `prompt` (n,) are cluster codes.
+
+    `longer` (n,): +1 where response a has more characters, -1 where b has, 0 where equal or unknown.
+    """
+
+    dataset: str
+    criterion: str
+    simulated: bool
+    prompt: NDArray[np.int32]
+    category: NDArray[np.object_]
+    longer: NDArray[np.int8]
+    n_with_texts: int
+    annotators: tuple[Who, ...]
+    labels: dict[str, NDArray[np.generic]] = field(repr=False)
+    _cache: dict[int, Ballots] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_items(self) -> int:
+        """Comparisons in the data set."""
+        return len(self.prompt)
+
+    def indices(self, *kinds: AnnotatorKind) -> list[int]:
+        """Positions in `annotators` of these kinds."""
+        return [k for k, who in enumerate(self.annotators) if who.kind in kinds]
+
+    def ballots(self, k: int) -> Ballots:
+        """The labels of annotator number k."""
+        if k not in self._cache:
+            self._cache[k] = self._count(k)
+        return self._cache[k]
+
+    def human_counts(self) -> Floats:
+        """Counts (n, 3) of the humans' usable labels, one label a human and comparison."""
+        total = np.zeros((self.n_items, 3))
+        for k in self.indices(AnnotatorKind.HUMAN):
+            total += self.ballots(k).counts[:, :, :3].sum(axis=0)
+        return total
+
+    def _count(self, k: int) -> Ballots:
+        start, end = np.searchsorted(self.labels["annotator"], [k, k + 1])
+        mine = {name: column[start:end] for name, column in self.labels.items()}
+        if self.annotators[k].kind is AnnotatorKind.HUMAN:
+            mine = _first_of_each_item(mine)
+        return _ballots(mine, self.n_items)
+
+
+def _first_of_each_item(labels: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """A human's repeats are no further humans: the first usable label of each item stays."""
+    order = np.lexsort((labels["repeat"], labels["preference"] < 0, labels["item"]))
+    _, first = np.unique(labels["item"][order], return_index=True)
+    return {name: column[order[first]] for name, column in labels.items()}
+
+
+def _ballots(labels: dict[str, NDArray[np.generic]], n_items: int) -> Ballots:
+    item = labels["item"].astype(np.int64)
+    preference = labels["preference"].astype(np.int64)
+    shown = labels["shown"].astype(np.int64)
+    klass = np.where(preference >= 0, preference, UNPARSED)
+    known = (preference >= 0) | labels["unparsed"].astype(bool)
+    order = np.where(shown >= 0, shown, UNKNOWN)
+    cell = ((order * n_items + item) * 4 + klass)[known]
+    counts = np.bincount(cell, minlength=12 * n_items).reshape(3, n_items, 4)
+    return Ballots(
+        counts=counts.astype(np.uint16),
+        rows=np.bincount(item, minlength=n_items),
+        cost=_known_sums(labels["cost_usd"].astype(float), item, n_items),
+        seconds=_known_sums(labels["seconds"].astype(float), item, n_items),
+    )
+
+
+def _known_sums(values: Floats, item: NDArray[np.int64], n_items: int) -> Floats:
+    known = np.isfinite(values)
+    sums = np.bincount(item[known], weights=values[known], minlength=n_items)
+    return np.stack([sums, np.bincount(item[known], minlength=n_items)], axis=1)
+
+
+def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Panel:
+    """The arrays of one data set. `criterion` None: `overall`, or the only one there is.
+
+    Raises InputError for an unknown data set or criterion.
+    """
+    with store.reading() as con:
+        queries.check_dataset(con, dataset)
+        criterion = _criterion(con, dataset, criterion)
+        found = queries.records(con, queries.ANNOTATORS, dataset=dataset)
+        items = queries.table(con, queries.ITEMS, dataset=dataset)
+        labels = queries.table(
+            con,
+            queries.LABEL_ROWS,
+            dataset=dataset,
+            criterion=criterion,
+            annotators=[row["annotator_id"] for row in found],
+        )
+        [(simulated,)] = queries.rows(
+            con, "SELECT simulated FROM datasets WHERE dataset = $dataset", dataset=dataset
+        )
+    lengths = [items[name].to_numpy(zero_copy_only=False).astype(float) for name in _LENGTHS]
+    difference = np.nan_to_num(lengths[0] - lengths[1])
+    columns = {name: labels[name].to_numpy() for name in labels.column_names}
+    order = np.argsort(columns["annotator"], kind="stable")
+    return Panel(
+        dataset=dataset,
+        criterion=criterion,
+        simulated=bool(simulated),
+        prompt=items["prompt"].to_numpy(),
+        category=items["category"].to_numpy(zero_copy_only=False),
+        longer=np.sign(difference).astype(np.int8),
+        n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
+        annotators=tuple(
+            Who(row["annotator_id"], row["name"], AnnotatorKind(row["kind"]), row["anonymous"])
+            for row in found
+        ),
+        labels={name: column[order] for name, column in columns.items()},
+    )
+
+
+_LENGTHS = ("length_a", "length_b")
+
+
+def _criterion(con: Connection, dataset: str, wanted: str | None) -> str:
+    names = [row[0] for row in queries.rows(con, queries.CRITERIA, dataset=dataset)]
+    if wanted is None:
+        return names[0] if len(names) == 1 else OVERALL
+    if wanted not in names:
+        raise InputError(
+            f"no label of {dataset!r} has the criterion {wanted!r}",
+            f"There are: {', '.join(names) or 'no labels yet'}.",
+        )
+    return wanted

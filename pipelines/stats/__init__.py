@@ -1,0 +1,1 @@
+"""Arithmetic: arrays in, frozen results out. Imports nothing of the project."""

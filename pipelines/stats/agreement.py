@@ -1,0 +1,87 @@
+"""How often labels agree: single-human agreement, its human ceiling, majority, Cohen's kappa.
+
+Classes are a, tie, b in columns 0, 1, 2. Labels come as counts (n, 3): how often each class was
+given on each of n items. An annotator with several usable labels on an item (both orders, repeats)
+counts as the expectation for one of them drawn at random, so nothing here adds independent items.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+A, TIE, B = 0, 1, 2
+
+
+def shares(counts: Floats) -> Floats:
+    """Counts (n, 3) to class shares per item; NaN on items without a label."""
+    with np.errstate(invalid="ignore"):
+        result: Floats = counts / counts.sum(axis=1, keepdims=True)
+    return result
+
+
+def pair_agreement(humans: Floats) -> Floats:
+    """P(two different humans' labels agree) per item from counts (n, 3); NaN below two labels.
+
+    Sum over classes of c (c - 1) / (m (m - 1)), m the item's labels: the human ceiling's terms.
+    """
+    m = humans.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result: Floats = (humans * (humans - 1)).sum(axis=1) / (m * (m - 1))
+    return result
+
+
+def agreement_with_one(judge_shares: Floats, humans: Floats) -> Floats:
+    """P(the judge's label = the label of one human) per item, from shares and counts (n, 3)."""
+    return (judge_shares * shares(humans)).sum(axis=1)
+
+
+def majority_by_mode(humans: Floats) -> NDArray[np.int8]:
+    """The most frequent class per item; a split mode is a tie; -1 without labels."""
+    top = humans.max(axis=1, keepdims=True)
+    modes = humans == top
+    result = np.where(modes.sum(axis=1) == 1, humans.argmax(axis=1), TIE)
+    return np.where(top[:, 0] > 0, result, -1).astype(np.int8)
+
+
+def majority_by_sign(humans: Floats) -> NDArray[np.int8]:
+    """Sign of the mean label (a +1, tie 0, b -1) per item; -1 without labels."""
+    balance = np.sign(humans[:, A] - humans[:, B])
+    result = TIE - balance
+    return np.where(humans.sum(axis=1) > 0, result, -1).astype(np.int8)
+
+
+def share_of(judge_shares: Floats, majority: NDArray[np.int8]) -> Floats:
+    """The judge's share of the class that `majority` (n,) names, per item."""
+    result: Floats = np.take_along_axis(judge_shares, majority[:, None].astype(np.intp), axis=1)[:, 0]
+    return result
+
+
+def confusion(first: Floats, second: Floats) -> Floats:
+    """Expected confusion of one label of each annotator per item: shares (n, 3) twice to (n, 9)."""
+    return (first[:, :, None] * second[:, None, :]).reshape(len(first), 9)
+
+
+def pair_confusion(humans: Floats) -> Floats:
+    """Expected confusion of two different humans per item: counts (n, 3) to (n, 9)."""
+    m = humans.sum(axis=1)
+    outer = humans[:, :, None] * humans[:, None, :]
+    outer[:, range(3), range(3)] -= humans
+    result: Floats = outer.reshape(len(humans), 9) / (m * (m - 1))[:, None]
+    return result
+
+
+def cohen_kappa(totals: NDArray[Any]) -> Any:
+    """Cohen's kappa (1960) of a 3 x 3 confusion given as 9 totals; undefined if chance is 1."""
+    table = totals.reshape(3, 3) / totals.sum()
+    observed = table[0, 0] + table[1, 1] + table[2, 2]
+    chance = (table.sum(axis=1) * table.sum(axis=0)).sum()
+    if abs(1 - chance.real) < 1e-12:
+        return np.nan
+    return (observed - chance) / (1 - chance)
