@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from data.errors import InputError
 from data.schema import COMPARISON_ID, LABEL_ID, PROMPT_ID
+from data.store import first_row
 
 if TYPE_CHECKING:
     from data.formats.material import Material, Skipped
@@ -209,13 +210,13 @@ def annotator_table(annotators: tuple[Annotator, ...]) -> pa.Table:
 
 
 def _add(con: Connection, sql: str, **parameters: object) -> int:
-    row = con.execute(sql, parameters or None).fetchone()
+    row = first_row(con, sql, parameters or None)
     return int(row[0]) if row else 0
 
 
 def _seen(con: Connection, material: Material) -> bool:
     parameters = {"dataset": material.dataset, "digest": material.digest}
-    row = con.execute(SEEN, parameters).fetchone()
+    row = first_row(con, SEEN, parameters)
     return bool(row and row[0])
 
 
@@ -229,13 +230,13 @@ def _check_comparisons(con: Connection, material: Material) -> None:
         )
     if material.refers:
         return
-    if row := con.execute(TWICE_IN_FILE).fetchone():
+    if row := first_row(con, TWICE_IN_FILE):
         raise InputError(
             f"{material.source}: the id {row[0]!r} stands for two different comparisons; "
             "nothing was imported",
             "Give each comparison an id of its own.",
         )
-    if row := con.execute(CHANGED_TEXTS).fetchone():
+    if row := first_row(con, CHANGED_TEXTS):
         raise InputError(
             f"{material.source}: comparison {row[0]!r} is in the data set {material.dataset!r} "
             "with other texts; nothing was imported",
@@ -244,7 +245,7 @@ def _check_comparisons(con: Connection, material: Material) -> None:
 
 
 def _check_labels(con: Connection, material: Material) -> None:
-    row = con.execute(CONFLICT).fetchone()
+    row = first_row(con, CONFLICT)
     if row is None:
         return
     annotator, source_id, preference, other, line, other_line = row

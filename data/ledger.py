@@ -15,7 +15,7 @@ import pyarrow as pa
 from data.imports import annotator_table
 from data.journal import is_live, iter_events, journals_in, read_events
 from data.records import Annotator, AnnotatorKind, RunStatus
-from data.store import StoreLockedError
+from data.store import StoreLockedError, first_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,7 @@ LINK_COLUMNS = pa.schema([("label_id", pa.string()), ("request_hash", pa.string(
 SENT_COLUMNS = pa.schema([("request_hash", pa.string()), ("sent_at", pa.string())])
 
 OFFSET = "SELECT journal_offset FROM runs WHERE run_id = ?"
+SETTLED = "SELECT journal_offset, status FROM runs WHERE run_id = ?"
 ADD_RUN = """
 INSERT INTO runs BY NAME SELECT $run_id::UUID AS run_id, $annotator_id::UUID AS annotator_id,
     $judge AS judge, $dataset AS dataset, $settings::JSON AS settings, 0 AS done, 0 AS failed,
@@ -261,16 +262,14 @@ def _committed(store: Store, path: Path) -> int:
 
 
 def _stored_offset(con: Connection, run_id: str) -> int:
-    row = con.execute(OFFSET, [run_id]).fetchone()
+    row = first_row(con, OFFSET, [run_id])
     return int(row[0]) if row else 0
 
 
 def _is_settled(store: Store, path: Path) -> bool:
     """Whether everything is committed and the run no longer counts as running."""
     with store.reading() as con:
-        row = con.execute(
-            "SELECT journal_offset, status FROM runs WHERE run_id = ?", [path.stem]
-        ).fetchone()
+        row = first_row(con, SETTLED, [path.stem])
     size = path.stat().st_size
     return row is not None and row[1] != RunStatus.RUNNING and row[0] >= size
 

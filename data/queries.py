@@ -68,27 +68,28 @@ SELECT item, annotator,
 FROM labels JOIN items USING (comparison_id) JOIN names USING (annotator_id)
 WHERE criterion = $criterion
 """
-TO_LABEL = """
+WITH_TEXTS = """
+FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
+    AND response_a IS NOT NULL AND response_b IS NOT NULL
+"""
+TO_LABEL = f"""
 SELECT comparison_id, prompt, response_a, response_b, category, reference,
        (SELECT list(shown || '/' || repeat) FROM labels done
         WHERE done.comparison_id = chosen.comparison_id AND done.annotator_id = $annotator_id::UUID
           AND done.criterion = $criterion AND done.status <> 'failed') AS done
-FROM (SELECT * FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
-        AND comparison_id > $after::UUID
+FROM (SELECT * {WITH_TEXTS} AND comparison_id > $after::UUID
       ORDER BY comparison_id LIMIT $size) chosen
 ORDER BY comparison_id
 """
-COUNT_TO_LABEL = """
-SELECT count(*), count(*) FILTER (response_a IS NULL OR response_b IS NULL)
-FROM (FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
-      ORDER BY comparison_id LIMIT $limit)
+COUNT_TO_LABEL = f"""
+SELECT (SELECT count(*) FROM (SELECT 1 {WITH_TEXTS} LIMIT $limit)),
+       (SELECT count(*) FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
+        AND (response_a IS NULL OR response_b IS NULL))
 """
-COUNT_DONE = """
+COUNT_DONE = f"""
 SELECT count(*) FROM labels
 WHERE annotator_id = $annotator_id::UUID AND criterion = $criterion AND status <> 'failed'
-  AND comparison_id IN (SELECT comparison_id FROM comparisons
-      WHERE dataset = $dataset AND parent_id IS NULL AND response_a IS NOT NULL
-        AND response_b IS NOT NULL ORDER BY comparison_id LIMIT $limit)
+  AND comparison_id IN (SELECT comparison_id {WITH_TEXTS} ORDER BY comparison_id LIMIT $limit)
 """
 OPEN_RUN = """
 SELECT run_id, started_at FROM runs
@@ -128,7 +129,7 @@ WHERE comparison_id IN (SELECT unnest($ids::UUID[]))
 ORDER BY comparison_id, kind, name, shown, repeat
 """
 EXPORT_LABELS = """
-SELECT dataset, source_id, prompt, response_a, response_b, model_a, model_b, category, reference,
+SELECT source_id, prompt_id, prompt, response_a, response_b, model_a, model_b, category, reference,
        name AS annotator, kind AS annotator_kind, criterion, repeat, shown, preference, p_a,
        strength, status, rationale, seconds, cost_usd, labels.created_at
 FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)

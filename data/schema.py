@@ -69,8 +69,8 @@ def version_of(con: duckdb.DuckDBPyConnection) -> int:
     names = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if "migrations" not in names:
         return -1 if names else 0
-    row = con.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()
-    return int(row[0]) if row else 0
+    [(version,)] = con.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchall()
+    return int(version)
 
 
 def migrate(

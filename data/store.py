@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -80,7 +80,7 @@ class Store:
     def secret(self) -> str:
         """What delimiters in prompts are derived from, so that no author of a text knows them."""
         with self.reading() as con:
-            row = con.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
+            row = first_row(con, "SELECT value FROM meta WHERE key = 'secret'")
         return str(row[0]) if row else ""
 
     def backup(self, target: Path) -> None:
@@ -176,6 +176,12 @@ class Store:
 
 class StoreLockedError(StoreError):
     """Another process holds the file; the same call may work later."""
+
+
+def first_row(con: Connection, sql: str, parameters: object = None) -> tuple[Any, ...] | None:
+    """The first row of a query, with the result used up: DuckDB does nothing else before."""
+    rows = con.execute(sql, parameters).fetchall()
+    return rows[0] if rows else None
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -54,7 +54,7 @@ NO_LIMIT = 2**62
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
-    """What one run does; `limit` takes the first comparisons by id."""
+    """What one run does; `limit` takes the first comparisons by id that have both texts."""
 
     dataset: str
     limit: int | None = None
@@ -129,7 +129,7 @@ def plan(store: Store, judge: Judge | Baseline, options: LabelOptions) -> Plan:
         queries.check_dataset(con, options.dataset)
         annotator = _annotator(con, judge)
         limit = NO_LIMIT if options.limit is None else options.limit
-        [(total, without)] = queries.rows(
+        [(labelled, without)] = queries.rows(
             con, queries.COUNT_TO_LABEL, dataset=options.dataset, limit=limit
         )
         [(done,)] = queries.rows(
@@ -142,7 +142,7 @@ def plan(store: Store, judge: Judge | Baseline, options: LabelOptions) -> Plan:
         )
     orders = len(orders_of(judge.orders, UUID(int=0)))
     return Plan(
-        annotator.name, options.dataset, total, without, (total - without) * orders, int(done)
+        annotator.name, options.dataset, labelled, without, labelled * orders, int(done)
     )
 
 
@@ -347,8 +347,6 @@ class _Session:
         cells = []
         for item in page:
             comparison = item.comparison
-            if comparison.response_a is None or comparison.response_b is None:
-                continue
             for shown in orders_of(self.judge.orders, comparison.comparison_id):
                 if (shown, 0) not in item.done:
                     cells.append(_Cell(comparison, shown, 0, self._request(comparison, shown), None))

@@ -168,7 +168,7 @@ def _need_one_form(chosen: Mapping[str, str], annotators: Sequence[str], where: 
 
 def _need_columns(ours: Collection[str], wide: bool, where: str) -> None:
     missing = [] if wide else [name for name in ("annotator", "preference") if name not in ours]
-    if "source_id" not in ours and not ours >= set(TEXTS):
+    if "source_id" not in ours and not set(TEXTS) <= set(ours):
         missing.append("source_id (or all of prompt, response_a and response_b)")
     if missing:
         raise InputError(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, dropwhile, takewhile
 from typing import TYPE_CHECKING, Literal
 
 from judges.simulated.truth import Found, normal
@@ -23,24 +23,30 @@ if TYPE_CHECKING:
 
 FIRM_CHARACTERS = 16  # from this length on a text is not in a prompt by chance
 LONG_CHARACTERS = 64  # longer texts are no better evidence than this
+TRIED_BESIDE_EMPTY = 3  # occurrences for which an empty slot is looked for
 MOST_OCCURRENCES = 12  # pairs are weighed among so many occurrences
 STANDING_ALONE = 3  # at the end of a line on one side, beside punctuation on the other
+INTRODUCTION_TOKENS = 30  # before a response, that are compared
 PLACEHOLDER = "\ufffc"  # stands for a response in the text around the responses
 
 Side = Literal["before", "after"]
 Pair = tuple[Found, Found]
 
-_RANKS = {"1": 1, "a": 1, "first": 1, "one": 1, "2": 2, "b": 2, "second": 2, "two": 2}
-_LABEL = re.compile(
-    r"(?<=[a-z])[AB](?![A-Za-z0-9])|\d+"
-    r"|(?<![A-Za-z0-9])(?:[A-Za-z]|(?i:first|second|one|two|left|right|i{1,3}))(?![A-Za-z0-9])"
-)
-_OPENER = re.compile(r"(?:<[^<>\n]+>|\[[^\[\]\n]+\]|```\w*|~~~\w*)\Z")
+_LABELS = {
+    **dict.fromkeys("abcdef", "letter"),
+    **dict.fromkeys(("first", "second", "third"), "ordinal"),
+    **dict.fromkeys(("one", "two", "three"), "numeral"),
+    **dict.fromkeys(("left", "right"), "side"),
+}
+_BACKWARDS = {("2", "1"), ("b", "a"), ("second", "first"), ("two", "one")}
+_TOKEN = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+|\n|\S")
+_OPENER = re.compile(r"(?:<[^<>\n]+>|\[[^\[\]\n]+\]|`{3,}\w*|~{3,}\w*)\Z")
 _EMPTY_PAIRS = (
     re.compile(r"(?P<open><(?P<name>[^<>/\s]+)[^<>\n]*>)(?P<body>\s*)</\s*(?P=name)\s*>"),
     re.compile(r"(?P<open>\[(?P<name>[^\[\]/\n]+)\])(?P<body>\s*)\[/\s*(?P=name)\s*\]"),
     re.compile(
-        r"^[ \t]*(?P<open>(?:```|~~~)\w*)[^\S\n]*\n(?P<body>.*?)^[ \t]*(?:```|~~~)", re.M | re.S
+        r"^[ \t]*(?P<open>(?:`{3,}|~{3,})\w*)[^\S\n]*\n(?P<body>.*?)^[ \t]*(?:`{3,}|~{3,})",
+        re.M | re.S,
     ),
 )
 
@@ -64,16 +70,13 @@ def find_responses(prompt_text: str, truth: Truth) -> list[Found]:
 
     Positions count in the prompt with all its line ends as one newline character.
     """
-    text = normal(prompt_text)
-    return _most_like_slots(text, _unmasked(text, truth))
+    return [found for found in _slots(normal(prompt_text), truth) if found.text]
 
 
 def read_prompt(prompt_text: str, truth: Truth) -> ShownPair | None:
     """What a prompt shows; one response may be empty. None if there are no two responses in it."""
     text = normal(prompt_text)
-    found = find_responses(text, truth)
-    if len(found) == 1:
-        found = _with_empty(text, found[0], truth.below)
+    found = _slots(text, truth)
     if len(found) != 2:
         return None
     first, second = found
@@ -84,12 +87,25 @@ def read_prompt(prompt_text: str, truth: Truth) -> ShownPair | None:
 def empty_side(text: str, found: Found) -> Side | None:
     """On which side of `found` stands an empty slot like its own; None if on neither or both."""
     around = _around(text, [found])
-    sides = set(_empty_sections(around, found.position))
-    sides = sides or set(_empty_brackets(around, found.position))
+    sides = _empty_sections(around, found.position) or _empty_brackets(around, found.position)
     return sides.pop() if len(sides) == 1 else None
 
 
 # ---- which occurrences are the responses
+
+
+def _slots(text: str, truth: Truth) -> list[Found]:
+    """The pair with the labels of one template; else a response beside an empty slot; else any."""
+    occurrences = _unmasked(text, truth)
+    found = _most_like_slots(text, occurrences)
+    if len(found) == 2 and _likeness(*_introductions(text, (found[0], found[1]), found)) == 2:
+        return found
+    strongest = sorted(occurrences, key=lambda each: -_evidence(text, each))[:TRIED_BESIDE_EMPTY]
+    for each in strongest:
+        side = empty_side(text, each) if _is_firm(text, each) else None
+        if side is not None:
+            return _with_empty(each, side, truth.below)
+    return found
 
 
 def _unmasked(text: str, truth: Truth) -> list[Found]:
@@ -160,7 +176,7 @@ def _standing(text: str, found: Found) -> int:
 # ---- what introduces a response
 
 
-def _introductions(text: str, pair: Pair, found: list[Found]) -> tuple[str, str]:
+def _introductions(text: str, pair: Pair, found: list[Found]) -> tuple[list[str], list[str]]:
     ends = [each.end for each in found if len(each.text) >= FIRM_CHARACTERS]
     first, second = pair
     return (
@@ -169,90 +185,143 @@ def _introductions(text: str, pair: Pair, found: list[Found]) -> tuple[str, str]
     )
 
 
-def _introduction(text: str, position: int, ends: list[int]) -> str:
-    """The words before a response on its line, or else the line before; at most back to an end."""
+def _introduction(text: str, position: int, ends: list[int]) -> list[str]:
+    """The tokens before a response, at most back to the last end of another, without lines."""
     start = max((end for end in ends if end <= position), default=0)
-    lines = text[max(start, position - 300) : position].rstrip().split("\n")
-    said = lines.pop()
-    while lines and not _says_something(said):
-        said = lines.pop() + "\n" + said
-    return said.strip()
+    tokens = _tokens(text[max(start, position - 300) : position])
+    return [word for word in tokens if word != "\n"][-INTRODUCTION_TOKENS:]
 
 
-def _says_something(line: str) -> bool:
-    return not line.lstrip().startswith(("```", "~~~")) and any(c.isalnum() for c in line)
+def _tokens(text: str) -> list[str]:
+    """Words, numbers, line ends and single other characters."""
+    return _TOKEN.findall(text)
 
 
-def _masked(introduction: str) -> str:
-    """Without what tells one slot from the other: numbers, single letters, "first" and "second"."""
-    return _LABEL.sub("#", introduction).casefold()
+def _label_kind(token: str) -> str | None:
+    return "number" if token.isdecimal() else _LABELS.get(token.casefold())
 
 
-def _likeness(one: str, other: str) -> int:
+def _same(one: str, other: str) -> bool:
+    """Whether two tokens may stand in the same place of two slots: the same, or two labels."""
+    if one.casefold() == other.casefold():
+        return True
+    kind = _label_kind(one)
+    return kind is not None and kind == _label_kind(other)
+
+
+def _shared(one: list[str], other: list[str]) -> list[tuple[str, str]]:
+    """The tokens in which two introductions agree, from the response back to where they differ."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return list(takewhile(lambda pair: _same(*pair), pairs))
+
+
+def _likeness(one: list[str], other: list[str]) -> int:
     """2 for two labels of one template, 1 for the same words, 0 for different ones."""
-    if _masked(one) != _masked(other):
-        return 0
-    return 1 if one == other else 2
+    shared = _shared(one, other)
+    if any(a.casefold() != b.casefold() for a, b in shared):
+        return 2
+    return 1 if any(a.isalnum() for a, _ in shared) else 0
 
 
-def _labelled_backwards(one: str, other: str) -> bool:
-    if _likeness(one, other) < 2:
-        return False
-    names = zip(_LABEL.findall(one.casefold()), _LABEL.findall(other.casefold()), strict=False)
-    first, second = next((pair for pair in names if pair[0] != pair[1]), ("", ""))
-    return (_RANKS.get(first), _RANKS.get(second)) == (2, 1)
+def _labelled_backwards(one: list[str], other: list[str]) -> bool:
+    labels = [(a.casefold(), b.casefold()) for a, b in _shared(one, other)]
+    differing = [pair for pair in labels if pair[0] != pair[1]]
+    return bool(differing) and differing[-1] in _BACKWARDS
 
 
 # ---- an empty slot
 
 
-def _with_empty(text: str, found: Found, quality: float) -> list[Found]:
-    side = empty_side(text, found)
-    if side is None:
-        return []
+def _with_empty(found: Found, side: Side, quality: float) -> list[Found]:
     if side == "before":
         return [Found(found.position, "", quality), found]
     return [found, Found(found.end, "", quality)]
 
 
-def _empty_sections(around: str, position: int) -> Iterator[Side]:
-    """Lines that introduce a slot as the placeholder's own does, with nothing in the slot."""
-    before, after = around[:position].rstrip(), around[position + 1 :]
-    own_line = before.rfind("\n") + 1
-    mark, closing = before[own_line:].strip(), after.partition("\n")[0].strip()
-    if not _says_something(mark):
-        return
-    gap = position - len(before)
-    next_lines = (_masked(mark), _masked(_next_line(after)) or "\0")
-    start = 0
-    for line in around.split("\n"):
-        if start != own_line and _masked(line.strip()) == _masked(mark + closing):
-            rest = around[start + len(line.rstrip()) :]
-            if closing or _nothing_in(rest, gap, next_lines):
-                yield "before" if start < position else "after"
-        start += len(line) + 1
+def _empty_sections(around: str, position: int) -> set[Side]:
+    """Sections that are introduced as the placeholder's own is, with nothing in them."""
+    tokens = _tokens(around)
+    at = len(_tokens(around[:position]))
+    for start, end in _marks(tokens, at):
+        others = list(_siblings(tokens, start, end))
+        if others:
+            return {
+                "before" if other < at else "after"
+                for other in others
+                if _nothing_in(tokens, other + end - start, range(start, end), at)
+            }
+    return set()
 
 
-def _nothing_in(rest: str, gap: int, next_lines: tuple[str, str]) -> bool:
-    """Whether `rest` begins with an empty slot: wider than the usual gap, or closed at once."""
-    content = rest.lstrip()
-    width = len(rest) - len(content)
-    return not content or width > gap or _masked(_next_line(content)).startswith(next_lines)
+def _marks(tokens: list[str], at: int) -> Iterator[tuple[int, int]]:
+    """What may mark the slot of the token `at`: its line, the tag before it, the last label."""
+    end = at
+    while end and tokens[end - 1] == "\n":
+        end -= 1
+    start = _line_start(tokens, end)
+    for _ in range(2):
+        if not any(map(_label_kind, tokens[start:end])):
+            start = _line_start(tokens, max(0, start - 1))
+    yield start, end
+    for i in range(end - 1, max(-1, end - INTRODUCTION_TOKENS), -1):
+        if tokens[i] in {"<", "["} and tokens[end - 1] in {">", "]"}:
+            yield i, end
+            return
+    yield from ((i, end) for i in range(end - 1, max(-1, end - 5), -1) if _label_kind(tokens[i]))
 
 
-def _next_line(text: str) -> str:
-    return text.lstrip().partition("\n")[0].strip()
+def _line_start(tokens: list[str], end: int) -> int:
+    """Where the last line before `end` begins, blank ones aside."""
+    while end and tokens[end - 1] == "\n":
+        end -= 1
+    return next((i for i in range(end, 0, -1) if tokens[i - 1] == "\n"), 0)
 
 
-def _empty_brackets(around: str, position: int) -> Iterator[Side]:
+def _siblings(tokens: list[str], start: int, end: int) -> Iterator[int]:
+    """Where the same mark stands with another label; a whole line only at the start of one."""
+    mark = tokens[start:end]
+    whole_line = start == 0 or tokens[start - 1] == "\n"
+    for i in range(len(tokens) - len(mark) + 1 if mark else 0):
+        if whole_line and i and tokens[i - 1] != "\n":
+            continue
+        other = tokens[i : i + len(mark)]
+        if other != mark and all(map(_same, mark, other)):
+            yield i
+
+
+def _nothing_in(tokens: list[str], begin: int, mark: range, at: int) -> bool:
+    """Whether the slot that begins here is empty: wider than its mark's, or closed at once."""
+    content = _without_lines(tokens[begin:])
+    gap = len(tokens) - begin - len(content)
+    touching = begin <= mark.start and not any(t.isalnum() for t in tokens[begin : mark.start])
+    if not content or touching or gap > at - mark.stop:
+        return True
+    closing = _closing(tokens[at + 1 :])
+    return bool(closing) and content[: len(closing)] == closing
+
+
+def _closing(after: list[str]) -> list[str]:
+    """What ends a slot, after its response: a sign on the same line, or the next line."""
+    if after[:1] != ["\n"]:
+        return after[:2] if after[:1] == ["<"] else [t for t in after[:1] if not t.isalnum()]
+    return list(takewhile(lambda word: word != "\n", _without_lines(after)))
+
+
+def _without_lines(tokens: list[str]) -> list[str]:
+    return list(dropwhile(lambda word: word == "\n", tokens))
+
+
+def _empty_brackets(around: str, position: int) -> set[Side]:
     """Empty tags, brackets or fences like those that the placeholder stands in."""
     opener = _OPENER.search(around[max(0, position - 200) : position].rstrip())
     if opener is None:
-        return
-    for pattern in _EMPTY_PAIRS:
-        for pair in pattern.finditer(around):
-            if not pair["body"].strip() and _masked(pair["open"]) == _masked(opener[0]):
-                yield "before" if pair.start() < position else "after"
+        return set()
+    own = _tokens(opener[0])
+    empty = (
+        p for pattern in _EMPTY_PAIRS for p in pattern.finditer(around) if not p["body"].strip()
+    )
+    alike = (p for p in empty if len(_shared(own, _tokens(p["open"]))) == len(own))
+    return {"before" if pair.start() < position else "after" for pair in alike}
 
 
 def _around(text: str, found: list[Found]) -> str:

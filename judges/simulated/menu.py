@@ -2,9 +2,9 @@
 
 Only the text around the responses is read, so a response cannot forge the menu.
 
-    {"preference": "A"}                         JSON, asked for in words or by `response_format`
     [[A]] | [[B]] | [[C]]                       marks; also [[1]] | [[2]] | [[tie]], [[A>B]] ...
     Verdict: 1 | Verdict: 2 | Verdict: tie      a line; also with A and B, and other words
+    {"preference": "A"}                         JSON, asked for in words or by `response_format`
     1 | 2 | tie                                 bare, after "Answer with only ..."
 
 Whatever else is asked for is answered with a line `Verdict: 1` or `Verdict: 2`. A tie is on the
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from judges.simulated.behaviour import Choice
@@ -38,15 +39,16 @@ _MARKS = (
 )
 _WORDS = "verdict|preference|preferred|winner|better|choice|decision|judgment|judgement|answer"
 _CASED = "|".join(f"{w}|{w.capitalize()}|{w.upper()}" for w in _WORDS.split("|"))
-_LINE = re.compile(rf"({_CASED})\b[`*_ ]*:[ \t]*(?=\S)(.{{0,120}})")
+_LINE = re.compile(rf"({_CASED})\b[`*_ ]*:[ \t]*(?=(\S.{{0,120}}))")
 _NOT_A_KEY = re.compile(r"[\"'\w]\Z")
 _JSON_KEY = re.compile(rf"[\"'`](?:(\w+)[\"'`]\s*:|(\w*(?:{_WORDS})\w*)[\"'`])", re.I)
 _JSON_VALUE = re.compile(r"\"([^\"\n]{1,40})\"|'([^'\n]{1,40})'|(?<![\w.])(\d)(?![\w.])")
+_ANSWER_KEY = re.compile(rf"{_WORDS}|label|pick|best|select", re.I)
 _REASON_KEY = re.compile(r"^(?:reason\w*|rationale|explanation|analysis|thoughts?)$", re.I)
 _VERB = r"\b(?:answer|reply|respond|output|return|write|print|say)\b"
 _ONLY = r"\b(?:only|just|nothing but|nothing else|(?:a )?single|one word)\b"
 _TERSE = re.compile(rf"{_VERB}[^.\n]{{0,60}}{_ONLY}|{_ONLY}[^.\n]{{0,30}}{_VERB}", re.I)
-_NEGATED = re.compile(r"(?:\b(?:no|not|never|without|avoid)\b|n't\b)[^.\n]*\Z", re.I)
+_NEGATED = re.compile(r"(?:\b(?:no|not|never|without|avoid)|n't)\W+(?:\w+\W+){0,3}\Z", re.I)
 _TIE_OPTION = re.compile(
     r"(?:\bor\s+(?:an?\s+)?|[,|/]\s*)[\"'`*<(\[]*tie[\"'`*>)\]]*(?=\s*(?:$|[.,;:)\n|/]|if\b|when\b))",
     re.I,
@@ -92,10 +94,10 @@ def read_menu(around: str, response_format: object = None) -> Menu:
 
 
 def _read_text_menu(around: str) -> Menu:
-    asked = _json_menu(around) if "json" in around.casefold() else None
-    return (
-        asked or _mark_menu(around) or _line_menu(around) or _bare_menu(around) or _default(around)
-    )
+    menu = _mark_menu(around) or _line_menu(around)
+    if menu is None and "json" in around.casefold():
+        menu = _json_menu(around)
+    return menu or _bare_menu(around) or _default(around)
 
 
 def _mark_menu(around: str) -> Menu | None:
@@ -136,11 +138,17 @@ def _line_menu(around: str) -> Menu | None:
 
 def _listed(line: str) -> Iterator[str]:
     """The options with which a line begins: `1, 2 or tie`, `1 | Verdict: 2`, `1 if it is ...`."""
-    for word in re.findall(r"\w+", line):
+    words = re.findall(r"\w+", line)
+    for word, following in zip_longest(words, words[1:], fillvalue="or"):
+        is_article = word == "a" and not _goes_on(following)
+        if is_article or not _goes_on(word):
+            return
         if word.casefold() in _CHOICES:
             yield word
-        elif not re.fullmatch(rf"or|{_WORDS}", word, re.I):
-            return
+
+
+def _goes_on(word: str) -> bool:
+    return word.casefold() in _CHOICES or re.fullmatch(rf"or|{_WORDS}", word, re.I) is not None
 
 
 def _is_complete(options: Options) -> bool:
@@ -184,14 +192,14 @@ def _json_menu(around: str) -> Menu | None:
     """The key for which both responses are offered as values."""
     offered: dict[str, Options] = {}
     keys = list(_JSON_KEY.finditer(around))
-    ends = [key.start() for key in keys[1:]] + [len(around)]
-    for key, end in zip(keys, ends, strict=True):
+    for key, following in zip_longest(keys, keys[1:]):
+        end = key.end() + 240 if following is None else min(following.start(), key.end() + 240)
         values = offered.setdefault(key[1] or key[2], {})
-        for value in _json_values(around[key.end() : min(end, key.end() + 240)]):
+        for value in _json_values(around[key.end() : end]):
             _add(values, value)
     others = tuple((name, None) for name in offered if _REASON_KEY.match(name))
     for name, options in offered.items():
-        if _is_complete(options):
+        if _is_complete(options) and _ANSWER_KEY.search(name):
             return Menu(options, key=name, others=others)
     return _json_menu_of_bare_options(around, offered, others)
 
@@ -200,7 +208,7 @@ def _json_menu_of_bare_options(
     around: str, keys: Iterable[str], others: tuple[tuple[str, None], ...]
 ) -> Menu | None:
     """A known key with the options named somewhere without quotes: "winner is A, B or tie"."""
-    key = next((key for key in keys if re.search(_WORDS, key, re.I)), None)
+    key = next((key for key in keys if _ANSWER_KEY.search(key)), None)
     options = _bare_options(around[around.find(key) :]) if key else None
     return None if options is None else Menu(options, key=key, others=others)
 

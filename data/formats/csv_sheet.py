@@ -1,16 +1,9 @@
-"""CSV, JSON lines and Parquet files as one thing: columns of text, and the line of each row.
-
-Whatever the file's own types are, a `Sheet` holds texts; `cells` turns them into values. A cell of
-a CSV file is never null (empty and missing look the same there), a cell of the others may be.
-"""
+"""CSV files (also tab-separated, and with the semicolons of a spreadsheet) into a `Sheet`."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -18,103 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet
 
 from data.errors import InputError
 from data.formats.material import read_text
+from data.formats.sheet import Choose, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Choose = Callable[[Sequence[str]], dict[str, str]]  # the file's columns -> those read, renamed
-
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-JSON_COLUMN = "metadata"  # the only one that may hold an object instead of a text
 _BLOCKS = (1 << 24, 1 << 27, (1 << 31) - 1)  # a row must fit into a block; most fit into the first
-_ROWS_AT_ONCE = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A file's rows: `table` has our column names and holds text only.
-
-    `lines` is the physical line on which each row begins (in Parquet files the row's number), and
-    `unit` the word for it.
-    """
-
-    path: Path
-    table: pa.Table
-    lines: pa.Array
-    unit: str = "line"
-
-    def place(self, row: int) -> str:
-        """File and line of a row, for messages."""
-        return f"{self.path}, {self.unit} {self.lines[row]}"
-
-    def short_place(self, row: int) -> str:
-        """The line alone, beside a `place`."""
-        return f"{self.unit} {self.lines[row]}"
-
-
-def read(path: Path, choose: Choose) -> Sheet:
-    """Read the columns that `choose` picks; errors name the file and the line."""
-    suffix = path.suffix.lower()
-    _need_file(path)
-    if suffix in (".csv", ".tsv"):
-        sheet = _read_csv(path, choose)
-    elif suffix in (".jsonl", ".ndjson"):
-        sheet = _read_json_lines(path, choose)
-    elif suffix == ".parquet":
-        sheet = _read_parquet(path, choose)
-    else:
-        raise InputError(
-            f"{path}: a file of this kind cannot be read",
-            f"Save it as one of {', '.join(SUFFIXES)} (spreadsheets: as CSV in UTF-8).",
-        )
-    _need_no_nul(sheet)
-    return sheet
-
-
-def first_failing(column: pa.ChunkedArray, attempt: Callable[[pa.ChunkedArray], object]) -> int:
-    """The first row of a column on which `attempt` raises; it must raise on the whole column."""
-    start, length = 0, len(column)
-    while length > 1:
-        half = length // 2
-        try:
-            attempt(column.slice(start, half))
-        except pa.ArrowException:
-            length = half
-        else:
-            start, length = start + half, length - half
-    return start
-
-
-def _need_file(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file", "Name one file in it.")
-    try:
-        with path.open("rb") as file:
-            start = file.read(3)
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror}", "Check the path and the permissions."
-        ) from error
-    if start in (b"", codecs.BOM_UTF8) and path.stat().st_size == len(start):
-        raise InputError(f"{path} is empty", "Name a file with a row for each label.")
-
-
-def _need_no_nul(sheet: Sheet) -> None:
-    for name in sheet.table.column_names:
-        row = pc.index(pc.match_substring(sheet.table[name], "\0"), value=True).as_py()
-        if row >= 0:
-            raise InputError(
-                f"{sheet.place(row)}: {name} holds a NUL byte",
-                "Remove it; if the file is full of them, save it as UTF-8.",
-            )
-
-
-# --- CSV ----------------------------------------------------------------------------------------
+_Lines = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class _Header(NamedTuple):
@@ -135,17 +42,9 @@ class _Ragged:
         return "skip"
 
 
-def _read_csv(path: Path, choose: Choose) -> Sheet:
-    try:
-        header = _header(path)
-    except UnicodeDecodeError:
-        _refuse_bytes(path)
-    except csv.Error as error:
-        raise InputError(
-            f"{path}: the first line is no header ({error})", "Write the column names there."
-        ) from error
-    if "\0" in "".join(header.names):
-        raise InputError(f"{path}, line 1: a NUL byte", "Save the file as UTF-8.")
+def read(path: Path, choose: Choose) -> Sheet:
+    """Read the columns that `choose` picks; errors name the physical line."""
+    header = _header(path)
     chosen = choose([name for name in header.names if name])
     body = pa.memory_map(str(path)).read_buffer().slice(header.n_bytes)
     if not body.size:
@@ -163,18 +62,33 @@ def _read_csv(path: Path, choose: Choose) -> Sheet:
 
 
 def _header(path: Path) -> _Header:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        taken: list[str] = []
-        lines = _recorded(file, taken)
-        first = next((line for line in lines if line.strip()), "")
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        if delimiter not in first:
-            delimiter = next((other for other in ";\t" if other in first), delimiter)
-        record = next(csv.reader(chain([first], lines), delimiter=delimiter), [])
+    taken: list[str] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            record, delimiter = _first_record(path, _recorded(file, taken))
+    except UnicodeDecodeError:
+        _refuse_bytes(path)
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: the first line is no header ({error})", "Write the column names there."
+        ) from error
+    if not record:
+        raise InputError(f"{path} is empty", "Name a file with a row for each label.")
+    if "\0" in "".join(record):
+        raise InputError(f"{path}, line {len(taken)}: a NUL byte", "Save the file as UTF-8.")
     with path.open("rb") as raw:
         n_bytes = len(codecs.BOM_UTF8) if raw.read(3) == codecs.BOM_UTF8 else 0
     n_bytes += sum(len(line.encode()) for line in taken)
     return _Header([name.strip() for name in record], delimiter, len(taken), n_bytes)
+
+
+def _first_record(path: Path, lines: Iterator[str]) -> tuple[list[str], str]:
+    """The first record that is not blank, and the delimiter that it shows."""
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    if delimiter not in first:
+        delimiter = next((other for other in ";\t" if other in first), delimiter)
+    return next(csv.reader(chain([first], lines), delimiter=delimiter), []), delimiter
 
 
 def _recorded(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
@@ -212,7 +126,7 @@ def _refuse_bytes(path: Path, error: Exception | None = None) -> NoReturn:
     raise InputError(f"{path}: not a CSV file ({error})", "Save it as CSV in UTF-8.") from error
 
 
-def _lines(table: pa.Table, first: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _lines(table: pa.Table, first: int) -> _Lines:
     """The physical line on which each row begins, and as last element the line after the rows."""
     heights = np.ones(len(table), np.int64)
     for column in table.columns:
@@ -226,7 +140,7 @@ def _count(column: pa.ChunkedArray, text: str) -> Any:
     return pc.count_substring(column, text).to_numpy()
 
 
-def _ragged(path: Path, header: _Header, row: Any, lines: Any) -> InputError:
+def _ragged(path: Path, header: _Header, row: Any, lines: _Lines) -> InputError:
     cells = "cell" if row.actual_columns == 1 else "cells"
     open_quote = '"' in row.text and "\n" in row.text
     return InputError(
@@ -240,7 +154,7 @@ def _ragged(path: Path, header: _Header, row: Any, lines: Any) -> InputError:
 
 
 def _need_closed(
-    path: Path, header: _Header, table: pa.Table, body: pa.Buffer, lines: Any
+    path: Path, header: _Header, table: pa.Table, body: pa.Buffer, lines: _Lines
 ) -> None:
     """Arrow takes a quote that is never closed for a cell that goes on to the file's end."""
     last = table.column(len(header.names) - 1)[-1].as_py()
@@ -252,7 +166,7 @@ def _need_closed(
         )
 
 
-def _need_names(path: Path, header: _Header, table: pa.Table, lines: Any) -> None:
+def _need_names(path: Path, header: _Header, table: pa.Table, lines: _Lines) -> None:
     """Columns without a name must be empty, as the ones that spreadsheets leave behind."""
     for position, name in enumerate(header.names):
         row = -1 if name else pc.index(pc.not_equal(table.column(position), ""), True).as_py()
@@ -261,22 +175,3 @@ def _need_names(path: Path, header: _Header, table: pa.Table, lines: Any) -> Non
                 f"{path}: column {position + 1} has values (line {lines[row]}) but no name",
                 "Write its name into the first line; then it can be used or left out (--ignore).",
             )
-
-
-# --- JSON lines ---------------------------------------------------------------------------------
-
-
-def _read_json_lines(path: Path, choose: Choose) -> Sheet:
-    names: dict[str, None] = {}
-    tables, lines = [], []
-    for block in _blocks(path):
-        names.update((name, None) for _, row in block for name in row)
-        tables.append(_block_table(path, block, list(names)))
-        lines.extend([number for number, _ in block])
-    if not lines:
-        raise InputError(f"{path} has no rows", "Write one JSON object on each line.")
-    chosen = choose(list(names))
-    table = pa.concat_tables(tables, promote_options="default")
-    columns = {ours: table[theirs] for theirs, ours in chosen.items()}
-    _need_texts(path, tables, chosen)
-    return Sheet(path, pa.table(columns), pa.array(lines, pa.int64()))

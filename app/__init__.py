@@ -1,0 +1,1 @@
+"""Floor 3: people. The command line and the Streamlit dashboard."""

@@ -1,0 +1,344 @@
+"""The command line. Commands parse, call a pipeline, print; what they need is imported when run.
+
+Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 bad input, 4 store, 5 judge file,
+6 provider, 7 price, 8 run not finished, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.errors import ConcordError, InputError
+
+EPILOG = (
+    "Start with: concord demo.  Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 bad input, "
+    "4 store, 5 judge file, 6 provider, 7 price, 8 run not finished, 130 interrupted."
+)
+app = typer.Typer(
+    name="concord",
+    help="Compare AI and human preference feedback: agreement, bias and cost, in one store.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+datasets = typer.Typer(
+    help="List, show, remove or back up what the store holds.", no_args_is_help=True
+)
+app.add_typer(datasets, name="datasets")
+
+StoreOption = Annotated[
+    Path,
+    typer.Option("--store", envvar="CONCORD_STORE", help="The DuckDB file of the store."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DatasetOption = Annotated[
+    str | None, typer.Option("--dataset", "-d", help="The data set; not needed where there is one.")
+]
+PortOption = Annotated[int, typer.Option(help="The port of the dashboard on 127.0.0.1.")]
+DEFAULT_STORE = Path("concord.duckdb")
+
+
+class ReportFormat(StrEnum):
+    """Forms of a report."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+class Majority(StrEnum):
+    """Rules of the human majority."""
+
+    MODE = "mode"
+    SIGN = "sign"
+
+
+class Unparsed(StrEnum):
+    """Rules for replies without a verdict."""
+
+    DROP = "drop"
+    TIE = "tie"
+    WRONG = "wrong"
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Compare AI and human preference feedback: agreement, bias and cost, in one store."""
+    if debug:
+        os.environ["CONCORD_DEBUG"] = "1"
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its store.")] = Path("demo"),
+    serve: Annotated[bool, typer.Option(help="Open the dashboard at the end.")] = True,
+    port: PortOption = 8501,
+) -> None:
+    """Do the main job on a bundled sample: no key and no network needed.
+
+    Example: concord demo --no-serve
+    """
+    from app.demo import run_demo
+
+    run_demo(folder, serve=serve, port=port)
+
+
+@app.command("import")
+def import_(
+    source_format: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FORMAT",
+            help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample.",
+        ),
+    ] = None,
+    path: Annotated[Path | None, typer.Argument(help="The file, or a data set's folder.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Name of the data set; default: the file's name.")] = None,  # noqa: E501
+    wide: Annotated[str, typer.Option(help="Annotator columns of a file with a row a comparison: annotator1,annotator2.")] = "",  # noqa: E501
+    rename: Annotated[list[str] | None, typer.Option(help="THEIRS=OURS: a column under another name. Repeatable.")] = None,  # noqa: E501
+    values: Annotated[str, typer.Option(help="How the file writes preferences: 1=a,2=b,0=tie.")] = "",  # noqa: E501
+    ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out. Repeatable.")] = None,  # noqa: E501
+    kind: Annotated[str, typer.Option(help="human, judge, baseline or aggregate, where no column says so.")] = "human",  # noqa: E501
+    anonymous: Annotated[bool, typer.Option(help="Annotator names are places, not people.")] = False,  # noqa: E501
+    simulated: Annotated[bool, typer.Option(help="The labels are simulated; everything says so.")] = False,  # noqa: E501
+    repeat: Annotated[bool, typer.Option(help="Keep a second label of an annotator as a repeat.")] = False,  # noqa: E501
+    template: Annotated[str | None, typer.Option(help="Print a template (csv) and stop.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put comparisons and labels into the store; importing twice adds nothing.
+
+    Examples:
+      concord import --template csv > labels.csv
+      concord import csv labels.csv --dataset mine
+      concord import csv table.csv --wide ann,bob --values 1=a,2=b,0=tie
+      concord import pandalm path/to/pandalm
+    """  # fmt: skip
+    from app import importing
+
+    if template is not None:
+        importing.print_template(template)
+        return
+    options = importing.options(
+        dataset, wide, rename or [], values, ignore or [], kind, anonymous, simulated
+    )
+    importing.run(store, source_format, path, options, repeat=repeat, as_json=as_json)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="pandalm, prd, llmbar or alpacaeval.")],
+    to: Annotated[Path | None, typer.Option(help="Folder; default: ./NAME.")] = None,
+    mirror: Annotated[str | None, typer.Option("--from", help="Address of a mirror.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a public data set; every file is checked, a broken download continues.
+
+    Example: concord fetch pandalm && concord import pandalm pandalm
+    """
+    from app.importing import run_fetch
+
+    run_fetch(name, to or Path(name), mirror, as_json=as_json)
+
+
+@datasets.command("list")
+def datasets_list(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """What the store holds."""
+    from app.browsing import list_datasets
+
+    list_datasets(store, as_json=as_json)
+
+
+@datasets.command("show")
+def datasets_show(
+    dataset: Annotated[str, typer.Argument()],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """The annotators of a data set, and what is known of their labels."""
+    from app.browsing import show_dataset
+
+    show_dataset(store, dataset, as_json=as_json)
+
+
+@datasets.command("remove")
+def datasets_remove(
+    dataset: Annotated[str, typer.Argument()],
+    store: StoreOption = DEFAULT_STORE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a data set with its labels; replies that were paid for stay."""
+    from app.browsing import remove
+
+    remove(store, dataset, yes=yes, as_json=as_json)
+
+
+@datasets.command("backup")
+def datasets_backup(
+    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Copy the whole store to another file."""
+    from app.browsing import backup
+
+    backup(store, target)
+
+
+@app.command()
+def judges(
+    name: Annotated[str | None, typer.Argument(help="Print this judge's file, to copy.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the judges that ship with Concord, or print one to start your own from.
+
+    Example: concord judges local-server > my-judge.toml
+    """
+    from app.labelling import list_judges, print_judge
+
+    if name is None:
+        list_judges(as_json=as_json)
+    else:
+        print_judge(name)
+
+
+@app.command()
+def label(
+    judge: Annotated[str, typer.Option("--judge", "-j", help="A judge file, a shipped judge, or longer, first, random.")],  # noqa: E501
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N comparisons by id.")] = None,  # noqa: E501
+    concurrency: Annotated[int, typer.Option(min=1, max=2048, help="Calls under way at once.")] = 64,  # noqa: E501
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked; send nothing.")] = False,  # noqa: E501
+    as_json: JsonOption = False,
+) -> None:
+    """Let a judge label a data set; the same command continues a run that ended early.
+
+    Examples:
+      concord label --judge longer --dataset mine
+      concord label --judge gpt-5.4-mini --dataset mine --limit 200 --dry-run
+      concord label --judge my-judge.toml --dataset mine
+    """  # fmt: skip
+    from app.labelling import run_label
+
+    run_label(store, judge, dataset, limit, concurrency, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Labelling runs: progress, spend, failures by reason, and how to continue."""
+    from app.labelling import list_runs
+
+    list_runs(store, as_json=as_json)
+
+
+@app.command()
+def report(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    report_format: Annotated[ReportFormat, typer.Option("--format", help="Form of the result.")] = ReportFormat.TABLE,  # noqa: E501
+    section: Annotated[list[str] | None, typer.Option(help="agreement, bias or cost. Repeatable.")] = None,  # noqa: E501
+    criterion: Annotated[str | None, typer.Option(help="Which criterion's labels.")] = None,
+    majority: Annotated[Majority, typer.Option(help="mode: a split mode is a tie; sign: of the mean label.")] = Majority.MODE,  # noqa: E501
+    unparsed: Annotated[Unparsed, typer.Option(help="Replies without a verdict: left out, a tie, or wrong.")] = Unparsed.DROP,  # noqa: E501
+    slices: Annotated[bool, typer.Option("--slices", help="By category too (files always are).")] = False,  # noqa: E501
+    wide: Annotated[bool, typer.Option("--wide", help="All columns.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Agreement, position, length and cost of both sources, with 95% intervals over prompts.
+
+    Examples:
+      concord report --dataset mine
+      concord report --dataset mine --section agreement --slices
+      concord report --dataset mine --format json > mine.json
+    """  # fmt: skip
+    from app.reporting import run_report
+
+    chosen = ReportFormat.JSON if as_json else report_format
+    run_report(
+        store, dataset, chosen, section or [], criterion, majority, unparsed, slices=slices, wide=wide  # noqa: E501
+    )  # fmt: skip
+
+
+@app.command()
+def export(
+    to: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all labels of a data set, in the columns that `concord import` reads."""
+    from app.browsing import run_export
+
+    run_export(store, dataset, to, as_json=as_json)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A SELECT.")],
+    store: StoreOption = DEFAULT_STORE,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 1000,
+    sql_format: Annotated[ReportFormat, typer.Option("--format", help="Form of the result.")] = ReportFormat.TABLE,  # noqa: E501
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the store in SQL; read-only, without access to other files.
+
+    Example: concord sql "SELECT kind, count(*) FROM annotators GROUP BY kind"
+    """
+    from app.browsing import run_sql
+
+    run_sql(store, query, limit, ReportFormat.JSON if as_json else sql_format)
+
+
+@app.command("app")
+def app_(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> None:
+    """Open the dashboard on 127.0.0.1."""
+    from app.demo import serve_app
+
+    serve_app(store, port)
+
+
+@app.command()
+def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Check the installation: versions, name collisions, store, keys."""
+    from app.doctor import run_doctor
+
+    run_doctor(store, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; an error is one line what and where, and one line what to do."""
+    try:
+        app()
+    except ConcordError as error:
+        _fail(error, error.what, error.fix, error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _fail(InputError("interrupted"), "interrupted", "Nothing that was received is lost.", 130)
+    except Exception as error:
+        what = f"unexpected {type(error).__name__}: {str(error)[:300]}"
+        _fail(error, what, "This is a fault of Concord: report it with `concord --debug ...`.", 1)
+
+
+def _fail(error: Exception, what: str, fix: str, exit_code: int) -> None:
+    if os.environ.get("CONCORD_DEBUG") and exit_code != 130:
+        raise error
+    sys.stderr.write(f"error: {what}\n" + (f"  {fix}\n" if fix else ""))
+    sys.exit(exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""What the command line shows: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.estimates import ALL, COLUMNS, as_row
+from pipelines.findings import section_title
+from pipelines.wording import STATISTICS, duration, interval_of, money, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+
+    from data.imports import Imported
+    from pipelines.estimates import Estimate
+    from pipelines.label import Labelled, Progress
+
+WIDTH = 100
+PLAIN_SECONDS = 10.0
+SECTION_NAMES = {"agreement": "Agreement", "bias": "Position and length", "cost": "Cost and time"}
+
+errors = Console(stderr=True, highlight=False)
+
+
+def out() -> Console:
+    """The console of stdout: 100 columns where that is no terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def say(text: str = "") -> None:
+    """A plain line on stderr."""
+    errors.print(escape(text), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """A result as JSON on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, UUID | datetime):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Iterable[int] = ()
+) -> None:
+    """A table on stdout; columns in `numbers` are right-aligned."""
+    right = set(numbers)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for k, name in enumerate(columns):
+        table.add_column(name, justify="right" if k in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    out().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Text from outside without control characters: a terminal obeys those."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def print_imported(result: Imported) -> None:
+    """What an import did, in a few lines on stderr."""
+    simulated = "  (simulated labels)" if result.simulated else ""
+    say(f"{result.dataset}{simulated}")
+    known = f", {result.comparisons_known:,} known already" if result.comparisons_known else ""
+    say(f"  {result.comparisons_new:,} comparisons new{known}")
+    known = f", {result.labels_known:,} known already" if result.labels_known else ""
+    say(f"  {result.labels_new:,} labels new{known}")
+    names = result.annotators
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    say(f"  annotators: {', '.join(names[:8])}{more}")
+    for skipped in result.skipped:
+        say(f"  skipped {skipped.n:,}: {skipped.reason} (such as {skipped.example})")
+    for note in result.notes:
+        say(f"  note: {note}")
+
+
+def print_labelled(result: Labelled) -> None:
+    """How a run ended, in a few lines on stderr."""
+    spent = money(result.spent_usd)
+    if result.run_id is None:
+        say(f"{result.annotator}: all {result.planned:,} labels of {result.dataset} are there.")
+        return
+    reused = f", {result.reused:,} from replies bought before" if result.reused else ""
+    say(
+        f"{result.annotator} on {result.dataset}: {result.done:,} labels{reused}, "
+        f"{result.failed:,} failed, {spent} spent, {duration(result.seconds)}, "
+        f"{result.status.value}"
+    )
+    if result.before:
+        say(f"  {result.before:,} of {result.planned:,} were there before")
+    if result.without_texts:
+        say(f"  {result.without_texts:,} comparisons left out: a response has no text")
+    if result.journal_pending:
+        say("  the store is in use: the labels are in the journal; the next command stores them")
+
+
+def print_report(
+    dataset: str, simulated: bool, rows: Sequence[Estimate], *, wide: bool, slices: bool
+) -> None:
+    """Sections with a title sentence and a table each, on stdout."""
+    console = out()
+    mark = "   (simulated labels)" if simulated else ""
+    console.print(f"[bold]{escape(dataset)}[/bold]{mark}")
+    for section in dict.fromkeys(row.section for row in rows):
+        mine = [row for row in rows if row.section == section]
+        console.print(f"\n[bold]{SECTION_NAMES.get(section, section)}[/bold]")
+        console.print(escape(clean(section_title(section, rows))) + "\n", soft_wrap=False)
+        shown = [row for row in mine if slices or row.slice == ALL]
+        _print_estimates(shown, wide=wide, slices=slices)
+        hidden = len(mine) - len(shown)
+        if hidden:
+            console.print(f"{hidden:,} more rows by category: add --slices")
+
+
+def _print_estimates(rows: Sequence[Estimate], *, wide: bool, slices: bool) -> None:
+    if wide:
+        print_table(COLUMNS, [list(as_row(row).values()) for row in rows])
+        return
+    notes = any(row.note for row in rows)
+    columns = ["statistic", "of", "against", *(["slice"] if slices else [])]
+    columns += ["estimate", "95%", "n", *(["note"] if notes else [])]
+    body = []
+    for row in rows:
+        cells: list[Any] = [STATISTICS.get(row.statistic, row.statistic), row.subject]
+        cells += [row.reference, *([row.slice] if slices else [])]
+        cells += [value_of(row), interval_of(row), row.n_items]
+        body.append([*cells, *([row.note] if notes else [])])
+    start = 4 if slices else 3
+    print_table(columns, body, numbers=(start, start + 1, start + 2))
+
+
+def print_estimates_as(text_format: str, rows: Sequence[Estimate]) -> None:
+    """All rows and columns on stdout as CSV or Markdown."""
+    if text_format == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(as_row(row).values() for row in rows)
+        return
+    sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}\n")
+    for row in rows:
+        cells = ("" if value is None else str(value) for value in as_row(row).values())
+        sys.stdout.write("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+
+
+class ProgressLine:
+    """Done, failed, spent, rate and time left: in place on a terminal, else a line every 10 s."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._live = errors.is_terminal and not quiet
+        self._quiet = quiet
+        self._status = errors.status("starting") if self._live else None
+        self._told = time.monotonic()
+
+    def __enter__(self) -> ProgressLine:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show where a run stands."""
+        if self._status:
+            self._status.update(escape(progress_text(progress)))
+        elif not self._quiet and time.monotonic() - self._told >= PLAIN_SECONDS:
+            self._told = time.monotonic()
+            say(progress_text(progress))
+
+
+def progress_text(progress: Progress) -> str:
+    """A run's progress in one line."""
+    ready = progress.before + progress.done
+    rate = progress.per_second
+    left = max(0, progress.planned - ready - progress.failed)
+    spent = money(progress.spent_usd if progress.price_known else None)
+    parts = [f"{ready:,} of {progress.planned:,} done", f"{progress.failed:,} failed"]
+    parts += [f"{spent} spent", f"{rate:.0f} labels/s"]
+    if rate > 0:
+        parts.append(f"{duration(left / rate)} left")
+    if progress.stopping:
+        parts.append("stopping: waiting for the calls under way (again to quit now)")
+    if progress.store_locked:
+        parts.append("the store is in use elsewhere: labels wait in the journal")
+    return ", ".join(parts)

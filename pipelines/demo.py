@@ -1,0 +1,99 @@
+"""The main job on the bundled sample, without a key or a network.
+
+Imports the sample (its human labels are simulated), lets three simulated models judge it through
+LiteLLM over loopback, adds the baselines, and leaves a store to look at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data import queries
+from data.samples.build import truth
+from data.store import Store
+from judges.baselines import BASELINES
+from judges.config import read_judge
+from judges.litellm_client import LiteLLMClient
+from judges.simulated import EXAMPLES, Truth, running
+from pipelines.ingest import SAMPLE, ingest
+from pipelines.label import LabelOptions, label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from data.imports import Imported
+    from pipelines.label import Labelled, Progress
+
+STORE_NAME = "demo.duckdb"
+JUDGE_FILE = """\
+# A simulated model: a local server with planted behaviour. Its prices are simulated too.
+name = "{name}"
+model = "openai/{name}"
+api_base = "{api_base}"
+template = "pairwise"
+orders = "both"
+
+[parameters]
+temperature = 0
+max_tokens = 300
+
+[price]
+input_usd_per_million_tokens = {input_price}
+output_usd_per_million_tokens = {output_price}
+"""
+PRICES = {"sim-sharp": (2.0, 8.0), "sim-verbose": (0.4, 1.6), "sim-first": (0.1, 0.4)}
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Where the demo's store is, and whether it was made now."""
+
+    store: Path
+    made: bool
+
+
+def make_demo(
+    folder: Path,
+    *,
+    on_import: Callable[[Imported], None],
+    on_judge: Callable[[str], None],
+    on_progress: Callable[[Progress], None],
+    on_labelled: Callable[[Labelled], None],
+) -> Demo:
+    """Run the main job in `folder`; a store that is complete there already is left as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = Store(folder / STORE_NAME, create=True)
+    if _is_complete(store):
+        return Demo(store.path, made=False)
+    for imported in ingest(store, SAMPLE, None):
+        on_import(imported)
+    options = LabelOptions(SAMPLE)
+    with running(Truth(truth()), EXAMPLES) as provider:
+        for name in EXAMPLES:
+            judge = read_judge(_judge_file(folder, name, provider.base_url))
+            on_judge(name)
+            on_labelled(label(store, judge, LiteLLMClient(judge), options, on_progress))
+    for baseline in BASELINES.values():
+        on_judge(baseline.name)
+        on_labelled(label(store, baseline, None, options, on_progress))
+    return Demo(store.path, made=True)
+
+
+def _is_complete(store: Store) -> bool:
+    with store.reading() as con:
+        found = queries.records(con, queries.RUNS)
+    return sum(row["status"] == "complete" for row in found) >= len(EXAMPLES) + len(BASELINES)
+
+
+def _judge_file(folder: Path, name: str, api_base: str) -> Path:
+    path = folder / f"{name}.toml"
+    input_price, output_price = PRICES[name]
+    path.write_text(
+        JUDGE_FILE.format(
+            name=name, api_base=api_base, input_price=input_price, output_price=output_price
+        ),
+        encoding="utf-8",
+    )
+    return path

@@ -1,0 +1,55 @@
+"""Labels out of the store, in the documented columns: what is exported can be imported again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pyarrow import csv, parquet
+
+from data import queries
+from data.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from data.store import Store
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+def export_labels(store: Store, dataset: str, target: Path) -> int:
+    """Write every label of a data set with its comparison; returns the number of labels.
+
+    Raises InputError for an unknown data set or suffix, or where `target` cannot be written.
+    """
+    if target.suffix not in SUFFIXES:
+        raise InputError(f"cannot export to {target}", f"Name a file in {', '.join(SUFFIXES)}.")
+    with store.reading() as con:
+        queries.check_dataset(con, dataset)
+        table = queries.table(con, queries.EXPORT_LABELS, dataset=dataset)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        _write(table, partial, target.suffix)
+        partial.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {target}: {error.strerror}", "Check the folder and the free space."
+        ) from error
+    return int(table.num_rows)
+
+
+def _write(table: pa.Table, path: Path, suffix: str) -> None:
+    if suffix == ".csv":
+        csv.write_csv(table, path)
+    elif suffix == ".parquet":
+        parquet.write_table(table, path)
+    else:
+        with path.open("w", encoding="utf-8") as file:
+            for batch in table.to_batches(max_chunksize=10_000):
+                file.writelines(
+                    json.dumps(row, ensure_ascii=False, default=str) + "\n"
+                    for row in batch.to_pylist()
+                )
