@@ -52,8 +52,8 @@ format: $(INSTALLED)  ## format and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED)  ## run every benchmarks/bench_*.py
-	@set -e; for file in benchmarks/bench_*.py; do \
+bench: $(INSTALLED)  ## run every benchmarks/*.py
+	@set -e; for file in benchmarks/*.py; do \
 		[ -e "$$file" ] || { echo "no benchmarks yet"; exit 0; }; \
 		echo "== $$file"; $(BIN)/python "$$file" $(ARGS); \
 	done

@@ -17,8 +17,8 @@ import typer
 from data.errors import ConcordError, InputError
 
 EPILOG = (
-    "Start with: concord demo.  Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 bad input, "
-    "4 store, 5 judge file, 6 provider, 7 price, 8 run not finished, 130 interrupted."
+    "Start with: concord demo.  Exit codes: 0 done, 1 unexpected, 2 wrong command line, "
+    "3 bad input, 4 store, 5 judge file, 6 provider, 7 price, 8 run not finished, 130 interrupted."
 )
 app = typer.Typer(
     name="concord",
@@ -105,15 +105,37 @@ def import_(
     ] = None,
     path: Annotated[Path | None, typer.Argument(help="The file, or a data set's folder.")] = None,
     store: StoreOption = DEFAULT_STORE,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Name of the data set; default: the file's name.")] = None,  # noqa: E501
-    wide: Annotated[str, typer.Option(help="Annotator columns of a file with a row a comparison: annotator1,annotator2.")] = "",  # noqa: E501
-    rename: Annotated[list[str] | None, typer.Option(help="THEIRS=OURS: a column under another name. Repeatable.")] = None,  # noqa: E501
-    values: Annotated[str, typer.Option(help="How the file writes preferences: 1=a,2=b,0=tie.")] = "",  # noqa: E501
-    ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out. Repeatable.")] = None,  # noqa: E501
-    kind: Annotated[str, typer.Option(help="human, judge, baseline or aggregate, where no column says so.")] = "human",  # noqa: E501
-    anonymous: Annotated[bool, typer.Option(help="Annotator names are places, not people.")] = False,  # noqa: E501
-    simulated: Annotated[bool, typer.Option(help="The labels are simulated; everything says so.")] = False,  # noqa: E501
-    repeat: Annotated[bool, typer.Option(help="Keep a second label of an annotator as a repeat.")] = False,  # noqa: E501
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", "-d", help="Name of the data set; default: the file's name."),
+    ] = None,
+    wide: Annotated[
+        str,
+        typer.Option(
+            help="Annotator columns of a file with a row a comparison: annotator1,annotator2."
+        ),
+    ] = "",
+    rename: Annotated[
+        list[str] | None, typer.Option(help="THEIRS=OURS: a column under another name. Repeatable.")
+    ] = None,
+    values: Annotated[
+        str, typer.Option(help="How the file writes preferences: 1=a,2=b,0=tie.")
+    ] = "",
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out. Repeatable.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(help="human, judge, baseline or aggregate, where no column says so.")
+    ] = "human",
+    anonymous: Annotated[
+        bool, typer.Option(help="Annotator names are places, not people.")
+    ] = False,
+    simulated: Annotated[
+        bool, typer.Option(help="The labels are simulated; everything says so.")
+    ] = False,
+    repeat: Annotated[
+        bool, typer.Option(help="Keep a second label of an annotator as a repeat.")
+    ] = False,
     template: Annotated[str | None, typer.Option(help="Print a template (csv) and stop.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -215,12 +237,23 @@ def judges(
 
 @app.command()
 def label(
-    judge: Annotated[str, typer.Option("--judge", "-j", help="A judge file, a shipped judge, or longer, first, random.")],  # noqa: E501
+    judge: Annotated[
+        str,
+        typer.Option(
+            "--judge", "-j", help="A judge file, a shipped judge, or longer, first, random."
+        ),
+    ],
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N comparisons by id.")] = None,  # noqa: E501
-    concurrency: Annotated[int, typer.Option(min=1, max=2048, help="Calls under way at once.")] = 64,  # noqa: E501
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked; send nothing.")] = False,  # noqa: E501
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N comparisons by id.")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=2048, help="Calls under way at once.")
+    ] = 64,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked; send nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a judge label a data set; the same command continues a run that ended early.
@@ -247,12 +280,22 @@ def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
 def report(
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
-    report_format: Annotated[ReportFormat, typer.Option("--format", help="Form of the result.")] = ReportFormat.TABLE,  # noqa: E501
-    section: Annotated[list[str] | None, typer.Option(help="agreement, bias or cost. Repeatable.")] = None,  # noqa: E501
+    report_format: Annotated[
+        ReportFormat, typer.Option("--format", help="Form of the result.")
+    ] = ReportFormat.TABLE,
+    section: Annotated[
+        list[str] | None, typer.Option(help="agreement, bias or cost. Repeatable.")
+    ] = None,
     criterion: Annotated[str | None, typer.Option(help="Which criterion's labels.")] = None,
-    majority: Annotated[Majority, typer.Option(help="mode: a split mode is a tie; sign: of the mean label.")] = Majority.MODE,  # noqa: E501
-    unparsed: Annotated[Unparsed, typer.Option(help="Replies without a verdict: left out, a tie, or wrong.")] = Unparsed.DROP,  # noqa: E501
-    slices: Annotated[bool, typer.Option("--slices", help="By category too (files always are).")] = False,  # noqa: E501
+    majority: Annotated[
+        Majority, typer.Option(help="mode: a split mode is a tie; sign: of the mean label.")
+    ] = Majority.MODE,
+    unparsed: Annotated[
+        Unparsed, typer.Option(help="Replies without a verdict: left out, a tie, or wrong.")
+    ] = Unparsed.DROP,
+    slices: Annotated[
+        bool, typer.Option("--slices", help="By category too (files always are).")
+    ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="All columns.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -267,8 +310,16 @@ def report(
 
     chosen = ReportFormat.JSON if as_json else report_format
     run_report(
-        store, dataset, chosen, section or [], criterion, majority, unparsed, slices=slices, wide=wide  # noqa: E501
-    )  # fmt: skip
+        store,
+        dataset,
+        chosen,
+        section or [],
+        criterion,
+        majority,
+        unparsed,
+        slices=slices,
+        wide=wide,
+    )
 
 
 @app.command()
@@ -289,7 +340,9 @@ def sql(
     query: Annotated[str, typer.Argument(help="A SELECT.")],
     store: StoreOption = DEFAULT_STORE,
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 1000,
-    sql_format: Annotated[ReportFormat, typer.Option("--format", help="Form of the result.")] = ReportFormat.TABLE,  # noqa: E501
+    sql_format: Annotated[
+        ReportFormat, typer.Option("--format", help="Form of the result.")
+    ] = ReportFormat.TABLE,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the store in SQL; read-only, without access to other files.

@@ -60,9 +60,7 @@ def run_label(
     options = LabelOptions(chosen_dataset(store, dataset), limit, concurrency)
     judge = BASELINES.get(name) or read_judge(find_judge(name))
     client = None
-    if isinstance(judge, Baseline):
-        pass
-    else:
+    if not isinstance(judge, Baseline):
         from judges.litellm_client import LiteLLMClient
 
         client = LiteLLMClient(judge)
@@ -93,7 +91,7 @@ def _say_plan(
         return
     say(
         f"{planned.annotator} on {planned.dataset}: {planned.comparisons:,} comparisons, "
-        f"{planned.planned:,} labels ({judge.orders.value} orders), {planned.done:,} there already, "
+        f"{planned.planned:,} labels (orders: {judge.orders}), {planned.done:,} there already, "
         f"{planned.planned - planned.done:,} calls to make; nothing was sent"
     )
 
@@ -113,8 +111,12 @@ def list_runs(path: Path, *, as_json: bool) -> None:
     print_table(
         [*columns, "spent", "maybe paid", "started"],
         [
-            [*(run[name] for name in columns), money(run["spent_usd"]), run["possibly_paid"]]
-            + [run["started_at"]]
+            [
+                *(run[name] for name in columns),
+                money(run["spent_usd"]),
+                run["possibly_paid"],
+                run["started_at"],
+            ]
             for run in found
         ],
         numbers=(3, 4, 5, 6, 7),

@@ -42,9 +42,7 @@ def run_report(
     rows = estimates_of(panel, rules, sections or tuple(SECTIONS))
     if form == "json":
         estimates = [as_row(row) for row in rows]
-        print_json(
-            {"dataset": panel.dataset, "simulated": panel.simulated, "estimates": estimates}
-        )
+        print_json({"dataset": panel.dataset, "simulated": panel.simulated, "estimates": estimates})
     elif form == "table":
         print_report(panel.dataset, panel.simulated, rows, wide=wide, slices=slices)
     else:

@@ -18,7 +18,8 @@ from rich.table import Table
 
 from pipelines.estimates import ALL, COLUMNS, as_row
 from pipelines.findings import section_title
-from pipelines.wording import STATISTICS, duration, interval_of, money, value_of
+from pipelines.tables import tables_of
+from pipelines.wording import duration, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from data.imports import Imported
     from pipelines.estimates import Estimate
     from pipelines.label import Labelled, Progress
+    from pipelines.tables import Pivot
 
 WIDTH = 100
 PLAIN_SECONDS = 10.0
@@ -87,7 +89,9 @@ def _cell(value: Any) -> str:
 
 def clean(text: str) -> str:
     """Text from outside without control characters: a terminal obeys those."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def print_imported(result: Imported) -> None:
@@ -133,33 +137,29 @@ def print_report(
     """Sections with a title sentence and a table each, on stdout."""
     console = out()
     mark = "   (simulated labels)" if simulated else ""
-    console.print(f"[bold]{escape(dataset)}[/bold]{mark}")
+    console.print(f"[bold]{escape(clean(dataset))}[/bold]{mark}")
     for section in dict.fromkeys(row.section for row in rows):
         mine = [row for row in rows if row.section == section]
-        console.print(f"\n[bold]{SECTION_NAMES.get(section, section)}[/bold]")
-        console.print(escape(clean(section_title(section, rows))) + "\n", soft_wrap=False)
         shown = [row for row in mine if slices or row.slice == ALL]
-        _print_estimates(shown, wide=wide, slices=slices)
-        hidden = len(mine) - len(shown)
-        if hidden:
-            console.print(f"{hidden:,} more rows by category: add --slices")
+        console.print(f"\n[bold]{SECTION_NAMES.get(section, section)}[/bold]")
+        console.print(escape(clean(section_title(section, rows))) + "\n")
+        if wide:
+            print_table(COLUMNS, [list(as_row(row).values()) for row in shown])
+        else:
+            for table in tables_of(section, shown):
+                _print_pivot(console, table, slices=slices)
+        if len(mine) > len(shown):
+            console.print(f"[dim]{len(mine) - len(shown):,} more rows by category: --slices[/dim]")
 
 
-def _print_estimates(rows: Sequence[Estimate], *, wide: bool, slices: bool) -> None:
-    if wide:
-        print_table(COLUMNS, [list(as_row(row).values()) for row in rows])
-        return
-    notes = any(row.note for row in rows)
-    columns = ["statistic", "of", "against", *(["slice"] if slices else [])]
-    columns += ["estimate", "95%", "n", *(["note"] if notes else [])]
-    body = []
-    for row in rows:
-        cells: list[Any] = [STATISTICS.get(row.statistic, row.statistic), row.subject]
-        cells += [row.reference, *([row.slice] if slices else [])]
-        cells += [value_of(row), interval_of(row), row.n_items]
-        body.append([*cells, *([row.note] if notes else [])])
-    start = 4 if slices else 3
-    print_table(columns, body, numbers=(start, start + 1, start + 2))
+def _print_pivot(console: Console, table: Pivot, *, slices: bool) -> None:
+    body = [line.cells if slices else line.cells[1:] for line in table.lines]
+    columns = table.columns if slices else table.columns[1:]
+    if body:
+        print_table(columns, body, numbers=range(2 if slices else 1, len(columns)))
+    for note in table.notes:
+        console.print(f"[dim]{escape(clean(note))}[/dim]")
+    console.print()
 
 
 def print_estimates_as(text_format: str, rows: Sequence[Estimate]) -> None:
@@ -182,7 +182,7 @@ class ProgressLine:
         self._live = errors.is_terminal and not quiet
         self._quiet = quiet
         self._status = errors.status("starting") if self._live else None
-        self._told = time.monotonic()
+        self._told: float | None = None
 
     def __enter__(self) -> ProgressLine:
         if self._status:
@@ -202,9 +202,15 @@ class ProgressLine:
         """Show where a run stands."""
         if self._status:
             self._status.update(escape(progress_text(progress)))
-        elif not self._quiet and time.monotonic() - self._told >= PLAIN_SECONDS:
-            self._told = time.monotonic()
+        elif not self._quiet:
+            self._tell_plainly(progress)
+
+    def _tell_plainly(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self._told is not None and now - self._told >= PLAIN_SECONDS:
             say(progress_text(progress))
+        if self._told is None or now - self._told >= PLAIN_SECONDS:
+            self._told = now
 
 
 def progress_text(progress: Progress) -> str:

@@ -216,13 +216,13 @@ def _cells(done: Sequence[str | None] | None) -> frozenset[tuple[Shown, int]]:
 
 
 def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
-    """A user's own read-only query, at most `limit` rows, without access to files or network."""
+    """A user's own SELECT, at most `limit` rows, without access to files or network."""
     con.execute("SET enable_external_access = false")
     try:
-        relation = con.sql(sql)
-        if relation is None:
-            raise InputError("that statement gives no rows", "Write a SELECT.")
-        return relation.limit(limit).to_arrow_table()
+        kinds = [statement.type for statement in con.extract_statements(sql)]
+        if kinds not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
+            raise InputError("that is not one SELECT", "Write one SELECT; the store is only read.")
+        return con.sql(sql).limit(limit).to_arrow_table()
     except duckdb.Error as error:
         raise InputError(
             f"the query failed: {first_line(error)}",

@@ -6,7 +6,6 @@ So connections are short, and whoever finds the file taken waits for a bounded t
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import time
@@ -27,7 +26,12 @@ Connection = duckdb.DuckDBPyConnection
 
 WAIT_SECONDS = 15.0
 DEFAULT_PATH = "concord.duckdb"
-_TAKEN = ("set lock on file", "different configuration", "being used by another process")
+_TAKEN = (
+    "set lock on file",
+    "different configuration",
+    "already attached by database",
+    "being used by another process",
+)
 
 
 class Store:
@@ -191,7 +195,7 @@ def copy_whole(source: Path, target: Path) -> None:
     wal = source.with_name(source.name + ".wal")
     if wal.exists():
         shutil.copyfile(wal, target.with_name(target.name + ".wal"))
-    os.replace(partial, target)
+    partial.replace(target)
 
 
 def first_line(error: Exception) -> str:

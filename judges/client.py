@@ -48,6 +48,10 @@ class Client(Protocol):
         """The provider's reply. Raises CallError, or ProviderError where no call can succeed."""
         ...
 
+    async def close(self) -> None:
+        """Give connections back, in the event loop that made them; a later call opens new ones."""
+        ...
+
 
 class CallError(Exception):
     """A call that brought no reply.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from data.records import (
 )
 from judges.client import Request
 from judges.parsing import Menu, Unparsed, parse
-from judges.prompts import Template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from data.records import Comparison, Reply
     from judges.client import Client
+    from judges.prompts import Template
 
 
 class Orders(StrEnum):
@@ -54,7 +55,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A model judge as configured. Where a key comes from is named, the key itself is never here."""
+    """A model judge as configured. It names where a key comes from, and never holds the key."""
 
     name: str
     model: str
@@ -78,7 +79,7 @@ class Judge:
             "criterion": self.criterion,
             "menu": self.menu.describe(),
         }
-        digest = str(make_id(*(f"{key}={identity[key]!r}" for key in sorted(identity))))
+        digest = str(make_id(json.dumps(identity, sort_keys=True)))
         definition = {"judge": self.name, "identity": digest, **identity}
         return Annotator(
             AnnotatorKind.JUDGE, name or self.name, model=self.model, definition=definition

@@ -57,44 +57,52 @@ class LiteLLMClient:
         """One call, without retries."""
         started = time.perf_counter()
         try:
-            response = await self._litellm.acompletion(
-                model=request.model,
-                messages=[{"role": m.role, "content": m.content} for m in request.messages],
-                api_base=request.api_base,
-                api_key=self._key,
-                max_retries=0,
-                num_retries=0,
-                timeout=self._call_seconds,
-                **request.parameters,
-            )
+            async with asyncio.timeout(self._call_seconds):  # LiteLLM's bounds each read only
+                response = await self._litellm.acompletion(
+                    model=request.model,
+                    messages=[
+                        {"role": m.role, "content": storable(m.content)} for m in request.messages
+                    ],
+                    api_base=request.api_base,
+                    api_key=self._key,
+                    max_retries=0,
+                    num_retries=0,
+                    timeout=self._call_seconds,
+                    **request.parameters,
+                )
         except Exception as error:
             raise self._translate(error) from error
         return self._reply(request, response, time.perf_counter() - started)
 
+    async def close(self) -> None:
+        """Close the connections of this event loop. LiteLLM keeps them for all clients together."""
+        await self._litellm.close_litellm_async_clients()
+        self._litellm.in_memory_llm_clients_cache.flush_cache()
+
     def _reply(self, request: Request, response: Any, seconds: float) -> Reply:
         choice = response.choices[0] if response.choices else None
-        usage = getattr(response, "usage", None)
-        prompt_tokens = getattr(usage, "prompt_tokens", None)
-        completion_tokens = getattr(usage, "completion_tokens", None)
+        text = None if choice is None else choice.message.content
+        served_model = getattr(response, "model", None)
+        prompt_tokens, completion_tokens = _tokens(response)
         return Reply(
             request_hash=request.request_hash,
-            text=choice and choice.message.content,
-            served_model=getattr(response, "model", None),
+            text=None if text is None else storable(text),
+            served_model=None if served_model is None else storable(served_model),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             paid_usd=self._cost(response, prompt_tokens, completion_tokens),
             price_version=self._catalogue_version,
             seconds=seconds,
-            finish_reason=choice and choice.finish_reason,
+            finish_reason=None if choice is None else choice.finish_reason,
         )
 
     def _cost(self, response: Any, prompt_tokens: int | None, output: int | None) -> float | None:
+        if prompt_tokens is None or output is None:
+            return None
         price = self._judge.price
         if price is None:
             cost: float | None = response._hidden_params.get("response_cost")
             return cost
-        if prompt_tokens is None or output is None:
-            return None
         return price.cost_usd(prompt_tokens, output)
 
     def _check_model(self) -> None:
@@ -115,8 +123,10 @@ class LiteLLMClient:
             return _key_from_environment(judge.name, judge.api_key_env)
         if judge.api_base:
             return NO_KEY  # a key meant for somebody else is not sent to an address of the user's
-        missing = self._litellm.validate_environment(judge.model).get("missing_keys") or []
-        if missing:
+        named = self._litellm.validate_environment(judge.model).get("missing_keys") or []
+        # What is not called a key may come from elsewhere: a profile, a role, a default address.
+        missing = [name for name in named if name.endswith("_KEY") and not os.environ.get(name)]
+        if any(name.endswith("_API_KEY") for name in missing):
             raise ProviderError(
                 f"judge {judge.name}: no key for {judge.model}: {' or '.join(missing)} is not set",
                 f"export {missing[0]}=..., or set api_key_env or api_key_file in the judge file.",

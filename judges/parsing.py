@@ -7,20 +7,26 @@ before the verdict of the judge.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
+from data.errors import JudgeError
 from data.records import Preference
 
-DEFAULT_PATTERN = r"^[\s*_#>`]*verdict[\s*_`]*[:=][\s*_`]*(?P<verdict>.*?)[\s*_`.]*$"
+DECORATION = " \t*_`."  # around a word: `**Verdict: 1**` and "Verdict: 1." are well formed
+# A line of its own; a quoted one (`> Verdict: 1`) is what somebody else said. Every repetition is
+# possessive or runs to the end of the line: a reply of a megabyte is read in one pass.
+DEFAULT_PATTERN = r"^[ \t*_#`-]*+(?:final[ \t]++)?verdict[ \t*_`]*+[:=\uff1a](?P<verdict>[^\n]*)"
 
 
 @dataclass(frozen=True, slots=True)
 class Menu:
     """What a judge may answer. `tie` is None where ties are not allowed.
 
-    `pattern` finds a verdict: its group `verdict` (or its first group) is compared with the three
-    words, without regard to case.
+    `pattern` finds a verdict: its group `verdict` (or the first group that took part) is compared
+    with the three words, without regard to case and to Markdown around it. Raises JudgeError where
+    the words cannot be told apart.
     """
 
     first: str = "1"
@@ -28,9 +34,27 @@ class Menu:
     tie: str | None = "tie"
     pattern: str = DEFAULT_PATTERN
 
-    def describe(self) -> str:
-        """The menu in one line, for the judge's identity."""
-        return "|".join((self.first, self.second, self.tie or "", self.pattern))
+    def __post_init__(self) -> None:
+        if not all(self.words):
+            raise JudgeError(
+                f"a verdict of the menu {self.words} is empty",
+                "Name what is answered for the first, the second and a tie.",
+            )
+        if len(set(self.words)) < len(self.words):
+            raise JudgeError(
+                f"two verdicts of the menu {self.words} are the same",
+                "Case, Markdown and surrounding white space do not tell them apart.",
+            )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """First, second and, where allowed, tie, as they are compared."""
+        given = (self.first, self.second, self.tie)
+        return tuple(_plain(word) for word in given if word is not None)
+
+    def describe(self) -> dict[str, str | None]:
+        """Everything that decides how a reply is read, for the judge's identity."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +76,28 @@ def parse(text: str, menu: Menu) -> Verdict | Unparsed:
     """The verdict of a reply: its last verdict line, which must name a choice of the menu."""
     if not text.strip():
         return Unparsed("the reply is empty")
-    matches = list(_compiled(menu.pattern).finditer(text))
+    matches = deque(_compiled(menu.pattern).finditer(text), maxlen=1)
     if not matches:
         return Unparsed("no verdict line")
     last = matches[-1]
-    word = _verdict_of(last).strip()
-    preference = _choices(menu).get(word.casefold())
+    word = _plain(_named_by(last))
+    preference = dict(zip(menu.words, Preference, strict=False)).get(word)
     if preference is None:
         return Unparsed(f"{word[:40]!r} is not on the menu")
     rationale = (text[: last.start()] + text[last.end() :]).strip()
     return Verdict(preference, rationale or None)
 
 
-def _verdict_of(match: re.Match[str]) -> str:
+def _named_by(match: re.Match[str]) -> str:
+    """What the group holds; nothing where it took no part in the match."""
     named = match.groupdict()
-    return str(named["verdict"] if "verdict" in named else match.group(1))
+    if "verdict" in named:
+        return named["verdict"] or ""
+    return next((group for group in match.groups() if group is not None), "")
 
 
-def _choices(menu: Menu) -> dict[str, Preference]:
-    choices = {menu.first.casefold(): Preference.A, menu.second.casefold(): Preference.B}
-    if menu.tie is not None:
-        choices[menu.tie.casefold()] = Preference.TIE
-    return choices
+def _plain(word: str) -> str:
+    return word.strip().strip(DECORATION).strip().casefold()
 
 
 @lru_cache(maxsize=64)

@@ -55,8 +55,8 @@ def read_template(name: str, folder: Path) -> Template:
     """A shipped template by name, or a `.md` file named relative to `folder`."""
     path = folder / name if name.endswith(".md") else TEMPLATES / f"{name}.md"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         shipped = ", ".join(sorted(file.stem for file in TEMPLATES.glob("*.md")))
         raise JudgeError(
             f"cannot read the template {path}: {error}",
@@ -71,7 +71,7 @@ def parse_template(text: str, where: str) -> Template:
     parts = tuple(
         (role, content.strip()) for role, content in zip(pieces[1::2], pieces[2::2], strict=True)
     )
-    if not any(role == "user" for role, _ in parts):
+    if not any(role == "user" and content for role, content in parts):
         raise JudgeError(
             f"{where}: no `## user` part", "Put the text that is sent below a line `## user`."
         )

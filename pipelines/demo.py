@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data import queries
+from data.records import RunStatus
 from data.samples.build import truth
 from data.store import Store
 from judges.baselines import BASELINES
@@ -84,7 +85,8 @@ def make_demo(
 def _is_complete(store: Store) -> bool:
     with store.reading() as con:
         found = queries.records(con, queries.RUNS)
-    return sum(row["status"] == "complete" for row in found) >= len(EXAMPLES) + len(BASELINES)
+    complete = [row for row in found if row["status"] == RunStatus.COMPLETE]
+    return len(complete) >= len(EXAMPLES) + len(BASELINES)
 
 
 def _judge_file(folder: Path, name: str, api_base: str) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from data import queries
 from data.errors import InputError
-from data.formats.tabular import TabularOptions, has_texts
+from data.formats.tabular import TabularOptions
 from data.formats.tabular import read as read_tabular
 from data.imports import import_material
 from data.ledger import take_up
@@ -46,9 +46,7 @@ def _read(
     store: Store, source_format: str, path: Path | None, options: TabularOptions
 ) -> list[Material]:
     if source_format not in FORMATS:
-        raise InputError(
-            f"no format {source_format!r}", f"There are: {', '.join(FORMATS)}."
-        )
+        raise InputError(f"no format {source_format!r}", f"There are: {', '.join(FORMATS)}.")
     if source_format == SAMPLE:
         return [read_tabular(SAMPLE_FILE, TabularOptions(dataset=SAMPLE, simulated=True))]
     if path is None:
@@ -58,15 +56,12 @@ def _read(
     if source_format in PUBLIC:
         materials: list[Material] = import_module(f"data.formats.{source_format}").read(path)
         return materials
-    return [read_tabular(path, options, refers=_refers(store, path, options))]
+    known = _is_known(store, options.dataset or path.stem)
+    return [read_tabular(path, options, refers=known)]
 
 
-def _refers(store: Store, path: Path, options: TabularOptions) -> bool:
+def _is_known(store: Store, dataset: str) -> bool:
     """Labels without texts for a data set that is there are labels on its comparisons."""
+    sql = "SELECT 1 FROM datasets WHERE dataset = $dataset"
     with store.reading() as con:
-        known = queries.rows(
-            con,
-            "SELECT 1 FROM datasets WHERE dataset = $dataset",
-            dataset=options.dataset or path.stem,
-        )
-    return bool(known) and not has_texts(path, options)
+        return bool(queries.rows(con, sql, dataset=dataset))

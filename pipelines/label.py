@@ -141,9 +141,7 @@ def plan(store: Store, judge: Judge | Baseline, options: LabelOptions) -> Plan:
             limit=limit,
         )
     orders = len(orders_of(judge.orders, UUID(int=0)))
-    return Plan(
-        annotator.name, options.dataset, labelled, without, labelled * orders, int(done)
-    )
+    return Plan(annotator.name, options.dataset, labelled, without, labelled * orders, int(done))
 
 
 def label(
@@ -344,13 +342,12 @@ class _Session:
             )
 
     def _expand(self, page: list[queries.ToLabel]) -> list[_Cell]:
-        cells = []
-        for item in page:
-            comparison = item.comparison
-            for shown in orders_of(self.judge.orders, comparison.comparison_id):
-                if (shown, 0) not in item.done:
-                    cells.append(_Cell(comparison, shown, 0, self._request(comparison, shown), None))
-        return cells
+        return [
+            _Cell(item.comparison, shown, 0, self._request(item.comparison, shown), None)
+            for item in page
+            for shown in orders_of(self.judge.orders, item.comparison.comparison_id)
+            if (shown, 0) not in item.done
+        ]
 
     def _request(self, comparison: Comparison, shown: Shown) -> Request | None:
         if isinstance(self.judge, Baseline):

@@ -67,6 +67,7 @@ class Panel:
     annotators: tuple[Who, ...]
     labels: dict[str, NDArray[np.generic]] = field(repr=False)
     _cache: dict[int, Ballots] = field(default_factory=dict, repr=False)
+    _humans: Floats | None = field(default=None, repr=False)
 
     @property
     def n_items(self) -> int:
@@ -85,10 +86,11 @@ class Panel:
 
     def human_counts(self) -> Floats:
         """Counts (n, 3) of the humans' usable labels, one label a human and comparison."""
-        total = np.zeros((self.n_items, 3))
-        for k in self.indices(AnnotatorKind.HUMAN):
-            total += self.ballots(k).counts[:, :, :3].sum(axis=0)
-        return total
+        if self._humans is None:
+            self._humans = np.zeros((self.n_items, 3))
+            for k in self.indices(AnnotatorKind.HUMAN):
+                self._humans += self.ballots(k).counts[:, :, :3].sum(axis=0)
+        return self._humans
 
     def _count(self, k: int) -> Ballots:
         start, end = np.searchsorted(self.labels["annotator"], [k, k + 1])
@@ -99,8 +101,12 @@ class Panel:
 
 
 def _first_of_each_item(labels: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    """A human's repeats are no further humans: the first usable label of each item stays."""
-    order = np.lexsort((labels["repeat"], labels["preference"] < 0, labels["item"]))
+    """A human's repeats are no further humans: the first usable label of each item stays.
+
+    Of two orders in the same repeat, by the comparison's number: neither order is favoured.
+    """
+    order_shown = (labels["item"] + labels["shown"]) % 2
+    order = np.lexsort((order_shown, labels["repeat"], labels["preference"] < 0, labels["item"]))
     _, first = np.unique(labels["item"][order], return_index=True)
     return {name: column[order[first]] for name, column in labels.items()}
 
@@ -131,7 +137,7 @@ def _known_sums(values: Floats, item: NDArray[np.int64], n_items: int) -> Floats
 def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Panel:
     """The arrays of one data set. `criterion` None: `overall`, or the only one there is.
 
-    Raises InputError for an unknown data set or criterion.
+    Raises InputError for an unknown data set or criterion, and where None leaves a choice.
     """
     with store.reading() as con:
         queries.check_dataset(con, dataset)
@@ -172,12 +178,12 @@ _LENGTHS = ("length_a", "length_b")
 
 
 def _criterion(con: Connection, dataset: str, wanted: str | None) -> str:
-    names = [row[0] for row in queries.rows(con, queries.CRITERIA, dataset=dataset)]
+    names = [row[0] for row in queries.rows(con, queries.CRITERIA, dataset=dataset)] or [OVERALL]
     if wanted is None:
-        return names[0] if len(names) == 1 else OVERALL
+        wanted = names[0] if len(names) == 1 else OVERALL
     if wanted not in names:
         raise InputError(
             f"no label of {dataset!r} has the criterion {wanted!r}",
-            f"There are: {', '.join(names) or 'no labels yet'}.",
+            f"There are: {', '.join(names)}. Choose one with --criterion.",
         )
     return wanted

@@ -90,7 +90,7 @@ def _in_unit(value: float | None, unit: str) -> str:
     if value is None:
         return NOT_KNOWN
     formats = {"share": percent, "share difference": points, "usd": money, "seconds": duration}
-    return formats[unit](value) if unit in formats else f"{value:.2f}"
+    return formats[unit](value) if unit in formats else f"{round(value, 2) + 0.0:.2f}"
 
 
 def _bare(value: float, unit: str) -> str:

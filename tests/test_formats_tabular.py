@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
-from data.formats import columns
+from data.formats import columns, json_sheet
 from data.formats.material import COMPARISONS, LABELS, Material
 from data.formats.tabular import COLUMNS, TabularOptions, read, template
 from data.imports import import_material
@@ -358,6 +358,22 @@ def test_json_lines_take_values_as_they_are_written(tmp_path):
         ("9", "b", 3.0, 4),
     ]
     assert material.comparisons["metadata"][0].as_py() == '{"deep": [1, {"x": 2}]}'
+
+
+def test_json_lines_are_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_sheet, "_ROWS_AT_ONCE", 2)
+    rows: list[dict[str, Any]] = [
+        {"source_id": str(n), "annotator": "ann", "preference": "a"} for n in range(7)
+    ]
+    rows[2]["seconds"] = 1  # a column that the first block does not have
+    rows[3]["seconds"] = 2.5
+    rows[5]["seconds"] = "3"
+    rows[6]["rationale"] = "because"
+    material = read_text(tmp_path, as_json_lines(rows), "x.jsonl")
+    assert material.labels["seconds"].to_pylist() == [None, None, 1, 2.5, None, 3, None]
+    assert labels(material, "rationale", "line")[-1] == ("6", "because", 7)
+    rows[5]["source_id"] = ["5"]
+    assert "line 6: source_id is an object" in refused(tmp_path, as_json_lines(rows), "x.jsonl")
 
 
 def test_null_and_empty_responses_differ_where_the_format_can_say_so(tmp_path):

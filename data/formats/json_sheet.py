@@ -7,6 +7,7 @@ own reader refuses; so Python parses them, a bounded number of rows at a time.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,7 +29,8 @@ def read(path: Path, choose: Choose) -> Sheet:
     tables: list[pa.Table] = []
     lines: list[int] = []
     for block in _blocks(path):
-        names.update((name, None) for _, row in block for name in row)
+        for _, row in block:
+            names.update(dict.fromkeys(row))
         tables.append(
             pa.table({name: _json_column(path, block, name, nested) for name in list(names)})
         )
@@ -97,12 +99,10 @@ def _json_column(
     path: Path, block: list[tuple[int, dict[str, Any]]], name: str, nested: dict[str, int]
 ) -> pa.Array:
     values = [row.get(name) for _, row in block]
-    try:
-        return pa.array(values, pa.string())
-    except (pa.ArrowException, TypeError):  # not only texts
-        texts = [_as_text(value) for value in values]
-    except UnicodeEncodeError:
-        texts = values
+    for kind in (pa.string(), None):  # all texts; or all of one type, that Arrow finds out
+        with suppress(pa.ArrowException, TypeError, UnicodeEncodeError):
+            return pa.array(values, kind).cast(pa.string())
+    texts = _texts(values)
     for (number, _), value, text in zip(block, values, texts, strict=True):
         if isinstance(value, dict | list):
             nested.setdefault(name, number)
@@ -114,9 +114,17 @@ def _json_column(
     return pa.array(texts, pa.string())
 
 
-def _as_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _texts(values: list[Any]) -> list[str | None]:
+    """Values of several types as texts; numbers are written as Arrow writes them elsewhere."""
+    floats = [value if isinstance(value, float) else None for value in values]
+    numbers = pa.array(floats, pa.float64()).cast(pa.string()).to_pylist()
+    return [
+        number or (value if value is None or isinstance(value, str) else _as_json(value))
+        for number, value in zip(numbers, values, strict=True)
+    ]
+
+
+def _as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 

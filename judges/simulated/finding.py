@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FIRM_CHARACTERS = 16  # from this length on a text is not in a prompt by chance
 LONG_CHARACTERS = 64  # longer texts are no better evidence than this
 TRIED_BESIDE_EMPTY = 3  # occurrences for which an empty slot is looked for
+LIKENESS_EVIDENCE = (0, 4, 14)  # of a pair; a long response that stands alone has 12
 MOST_OCCURRENCES = 12  # pairs are weighed among so many occurrences
 STANDING_ALONE = 3  # at the end of a line on one side, beside punctuation on the other
 INTRODUCTION_TOKENS = 30  # before a response, that are compared
@@ -98,7 +99,7 @@ def _slots(text: str, truth: Truth) -> list[Found]:
     """The pair with the labels of one template; else a response beside an empty slot; else any."""
     occurrences = _unmasked(text, truth)
     found = _most_like_slots(text, occurrences)
-    if len(found) == 2 and _likeness(*_introductions(text, (found[0], found[1]), found)) == 2:
+    if _are_labelled(text, found) and all(_is_firm(text, each) for each in found):
         return found
     strongest = sorted(occurrences, key=lambda each: -_evidence(text, each))[:TRIED_BESIDE_EMPTY]
     for each in strongest:
@@ -154,7 +155,7 @@ def _best_pair(text: str, found: list[Found]) -> Pair | None:
 
 def _pair_evidence(text: str, pair: Pair, found: list[Found]) -> float:
     likeness = _likeness(*_introductions(text, pair, found))
-    return _evidence(text, pair[0]) + _evidence(text, pair[1]) + 6 * likeness
+    return _evidence(text, pair[0]) + _evidence(text, pair[1]) + LIKENESS_EVIDENCE[likeness]
 
 
 def _evidence(text: str, found: Found) -> float:
@@ -174,6 +175,13 @@ def _standing(text: str, found: Found) -> int:
 
 
 # ---- what introduces a response
+
+
+def _are_labelled(text: str, found: list[Found]) -> bool:
+    """Whether two labels of one template introduce what was found."""
+    if len(found) != 2:
+        return False
+    return _likeness(*_introductions(text, (found[0], found[1]), found)) == 2
 
 
 def _introductions(text: str, pair: Pair, found: list[Found]) -> tuple[list[str], list[str]]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.records import AnnotatorKind
-from pipelines.panel import AB, BA
+from pipelines.estimates import ALL
+from pipelines.panel import AB, BA, UNKNOWN
 from pipelines.sections.view import ONE_HUMAN, View, is_subject, row, undefined
-from pipelines.stats.agreement import shares
+from pipelines.stats.agreement import shares, total
 from pipelines.stats.position import first_shown_counts, longer_counts, order_consistency
 
 if TYPE_CHECKING:
@@ -45,19 +46,27 @@ def _subjects(view: View) -> Iterator[tuple[str, Floats]]:
 
 def _position(view: View, name: str, counts: Floats) -> Iterator[Estimate]:
     ab, ba = counts[AB], counts[BA]
-    n_ab, n_ba = ab.sum(axis=1), ba.sum(axis=1)
+    n_ab, n_ba = total(ab), total(ba)
     yield from _consistency(view, name, ab, ba)
     items = n_ab + n_ba > 0
     if not items.any():
-        if view.name == "all":
+        if view.name == ALL:
             yield undefined(view, SECTION, "first_shown_share", name, "order shown", NO_ORDER)
         return
     chosen = first_shown_counts(ab, ba)[items]
     interval = view.of_ratio(chosen, items, proportion=True)
-    fixed = n_ab.sum() == 0 or n_ba.sum() == 0
     yield row(view, SECTION, "first_shown_share", name, "order shown", interval,
-              n_items=int(items.sum()), n_labels=int(chosen[:, 1].sum()), method="ties=counted",
-              note=ONE_ORDER if fixed else None)  # fmt: skip
+              n_items=int(items.sum()), n_labels=int(chosen[:, 1].sum()),
+              method=f"ties=counted {view.rules.without_wrong}",
+              note=_order_note(counts))  # fmt: skip
+
+
+def _order_note(counts: Floats) -> str | None:
+    n_ab, n_ba, n_unknown = (int(counts[order].sum()) for order in (AB, BA, UNKNOWN))
+    parts = [ONE_ORDER] if n_ab == 0 or n_ba == 0 else []
+    if n_unknown:
+        parts.append(f"left out: {n_unknown:,} labels whose order is not known")
+    return "; ".join(parts) or None
 
 
 def _consistency(view: View, name: str, ab: Floats, ba: Floats) -> Iterator[Estimate]:
@@ -70,8 +79,8 @@ def _consistency(view: View, name: str, ab: Floats, ba: Floats) -> Iterator[Esti
         n_labels = int((ab[items] + ba[items]).sum())
         yield row(view, SECTION, "position_consistency", name, "orders swapped",
                   view.mean(values, items), n_items=int(items.sum()), n_labels=n_labels,
-                  method="ties=class")  # fmt: skip
-    elif view.name == "all":
+                  method=f"ties=class {view.rules.without_wrong}")  # fmt: skip
+    elif view.name == ALL:
         why = "no comparison was labelled in both orders"
         yield undefined(view, SECTION, "position_consistency", name, "orders swapped", why)
 
@@ -84,7 +93,7 @@ def _length(view: View, name: str, counts: Floats) -> Iterator[Estimate]:
                   view.of_ratio(chosen[items], items, proportion=True),
                   n_items=int(items.sum()), n_labels=int(chosen[:, 1].sum()),
                   method="decided labels")  # fmt: skip
-    elif view.name == "all":
+    elif view.name == ALL:
         texts = "the texts of the responses are not known"
         why = "no decided label on responses of different length"
         yield undefined(view, SECTION, "longer_chosen_share", name, "length in characters",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.records import AnnotatorKind
+from pipelines.estimates import ALL
 from pipelines.sections.view import ONE_HUMAN, View, row, undefined
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _per_1000(
     items, reference = sums[:, 1] > 0, f"{labels.kind} labels"
     known = int(sums[:, 1].sum())
     if not items.any():
-        if view.name == "all":
+        if view.name == ALL:
             what = "price" if unit == "usd" else "time"
             why = f"the {what} of these labels is not known"
             yield undefined(view, SECTION, statistic, labels.name, reference, why, unit=unit)
@@ -78,5 +79,5 @@ def _per_1000(
     missing = labels.n_labels - known
     note = f"not known for {missing:,} of {labels.n_labels:,} labels" if missing else None
     yield row(view, SECTION, statistic, labels.name, reference,
-              view.of_ratio(columns, items, proportion=False), n_items=int(items.sum()),
+              view.of_ratio(columns, items, bounds=(0.0, np.inf)), n_items=int(items.sum()),
               n_labels=known, unit=unit, note=note)  # fmt: skip

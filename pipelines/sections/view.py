@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.estimates import Estimate
 from pipelines.panel import UNPARSED
-from pipelines.stats.agreement import TIE, majority_by_mode, majority_by_sign
+from pipelines.stats.agreement import TIE, majority_by_mode, majority_by_sign, total
 from pipelines.stats.intervals import Interval, cluster_sums, ratio, smooth_interval
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ class MajorityRule(StrEnum):
 
 
 class UnparsedRule(StrEnum):
-    """What an unparsed reply counts as: left out, a tie, or a disagreement."""
+    """What an unparsed reply counts as: left out, a tie, or a disagreement.
+
+    Of those who are judged only: a reference without a preference is none.
+    """
 
     DROP = "drop"
     TIE = "tie"
@@ -59,6 +62,11 @@ class Rules:
         """The method of rows against the human majority."""
         return f"majority={self.majority} {self.agreement}"
 
+    @property
+    def without_wrong(self) -> str:
+        """The unparsed rule where there is nothing to be wrong about: `wrong` leaves out."""
+        return f"unparsed={'tie' if self.unparsed is UnparsedRule.TIE else 'drop'}"
+
 
 class View:
     """The comparisons of one slice: `keep` (n,) marks them; all arrays come restricted to it."""
@@ -68,8 +76,9 @@ class View:
         self.rules = rules
         self.name = name
         self.keep = keep
-        self.prompt = panel.prompt[keep]
+        self.prompt = np.unique(panel.prompt[keep], return_inverse=True)[1]
         self.longer = panel.longer[keep]
+        self._kept: dict[int, NDArray[np.uint16]] = {}
 
     def ballots(self, k: int) -> Ballots:
         """Annotator k's labels in the whole data set; restrict with `keep`."""
@@ -77,14 +86,30 @@ class View:
 
     def counts(self, k: int) -> Floats:
         """Usable labels (n, 3) under the unparsed rule; `wrong` counts as `drop` here."""
-        return self.counts_by_order(k).sum(axis=0)
+        ab, ba, unknown = self.stored(k)
+        return self._usable(k, ab + ba + unknown)
 
     def counts_by_order(self, k: int) -> Floats:
         """Usable labels (3, n, 3) by order shown."""
-        counts = self.ballots(k).counts[:, self.keep, :].astype(float)
-        if self.rules.unparsed is UnparsedRule.TIE:
-            counts[:, :, TIE] += counts[:, :, UNPARSED]
-        return counts[:, :, :3]
+        return self._usable(k, self.stored(k))
+
+    def stored(self, k: int) -> NDArray[np.uint16]:
+        """Labels (3, n, 4) by order shown, as they are stored."""
+        if k not in self._kept:
+            counts = self.ballots(k).counts
+            self._kept[k] = counts if self.keep.all() else counts[:, self.keep]
+        return self._kept[k]
+
+    def _usable(self, k: int, labels: NDArray[np.uint16]) -> Floats:
+        counts = labels[..., :UNPARSED].astype(float)
+        if self.rules.unparsed is UnparsedRule.TIE and is_subject(self.panel.annotators[k]):
+            counts[..., TIE] += labels[..., UNPARSED]
+        return counts
+
+    def _unparsed(self, k: int) -> Floats:
+        """Unparsed labels (n,)."""
+        ab, ba, unknown = self.stored(k)[:, :, UNPARSED].astype(float)
+        return ab + ba + unknown
 
     def shares(self, k: int) -> Floats:
         """Class shares (n, 3) of one label drawn at random; NaN where there is none.
@@ -92,18 +117,23 @@ class View:
         Under `wrong` an unparsed label is drawn too and matches no class.
         """
         counts = self.counts(k)
-        total = counts.sum(axis=1)
-        if self.rules.unparsed is UnparsedRule.WRONG:
-            total = total + self.ballots(k).counts[:, self.keep, UNPARSED].sum(axis=0)
         with np.errstate(invalid="ignore"):
-            result: Floats = counts / total[:, None]
+            result: Floats = counts / self._drawn(k, counts)[:, None]
         return result
 
     def n_labels(self, k: int, items: Mask) -> int:
         """Labels of annotator k behind `shares` on these items."""
-        counts = self.ballots(k).counts[:, self.keep, :][:, items, :]
-        used = counts if self.rules.unparsed is not UnparsedRule.DROP else counts[:, :, :3]
-        return int(used.sum())
+        return int(self._drawn(k, self.counts(k))[items].sum())
+
+    def n_usable(self, k: int, items: Mask) -> int:
+        """Labels of annotator k behind `counts` on these items."""
+        return int(self.counts(k)[items].sum())
+
+    def _drawn(self, k: int, counts: Floats) -> Floats:
+        """How many labels (n,) one is drawn from."""
+        if self.rules.unparsed is UnparsedRule.WRONG and is_subject(self.panel.annotators[k]):
+            return total(counts) + self._unparsed(k)
+        return total(counts)
 
     @cached_property
     def humans(self) -> Floats:
@@ -122,10 +152,18 @@ class View:
         columns = np.stack([values[items], np.ones(items.sum())], axis=1)
         return self.of_ratio(columns, items, proportion=True)
 
-    def of_ratio(self, columns: Floats, items: Mask, *, proportion: bool) -> Interval:
+    def of_ratio(
+        self,
+        columns: Floats,
+        items: Mask,
+        *,
+        proportion: bool = False,
+        bounds: tuple[float, float] = (-np.inf, np.inf),
+    ) -> Interval:
         """Sum of the first column over the sum of the second; rows are those of `items`."""
         sums = cluster_sums(columns, self.prompt[items])
-        return smooth_interval(ratio, sums, proportion=proportion)
+        why = "there is no such label"
+        return smooth_interval(ratio, sums, proportion=proportion, bounds=bounds, undefined=why)
 
 
 def row(

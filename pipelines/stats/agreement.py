@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 A, TIE, B = 0, 1, 2
 
 
+def total(values: Floats) -> Floats:
+    """Sum over the classes (n, 3) to (n,): in an order that exchanging a and b does not change."""
+    result: Floats = (values[:, A] + values[:, B]) + values[:, TIE]
+    return result
+
+
 def shares(counts: Floats) -> Floats:
     """Counts (n, 3) to class shares per item; NaN on items without a label."""
     with np.errstate(invalid="ignore"):
-        result: Floats = counts / counts.sum(axis=1, keepdims=True)
+        result: Floats = counts / total(counts)[:, None]
     return result
 
 
@@ -31,15 +37,14 @@ def pair_agreement(humans: Floats) -> Floats:
 
     Sum over classes of c (c - 1) / (m (m - 1)), m the item's labels: the human ceiling's terms.
     """
-    m = humans.sum(axis=1)
+    m = total(humans)
     with np.errstate(invalid="ignore", divide="ignore"):
-        result: Floats = (humans * (humans - 1)).sum(axis=1) / (m * (m - 1))
-    return result
+        return total(humans * (humans - 1)) / (m * (m - 1))
 
 
 def agreement_with_one(judge_shares: Floats, humans: Floats) -> Floats:
     """P(the judge's label = the label of one human) per item, from shares and counts (n, 3)."""
-    return (judge_shares * shares(humans)).sum(axis=1)
+    return total(judge_shares * shares(humans))
 
 
 def majority_by_mode(humans: Floats) -> NDArray[np.int8]:
@@ -54,12 +59,14 @@ def majority_by_sign(humans: Floats) -> NDArray[np.int8]:
     """Sign of the mean label (a +1, tie 0, b -1) per item; -1 without labels."""
     balance = np.sign(humans[:, A] - humans[:, B])
     result = TIE - balance
-    return np.where(humans.sum(axis=1) > 0, result, -1).astype(np.int8)
+    return np.where(total(humans) > 0, result, -1).astype(np.int8)
 
 
 def share_of(judge_shares: Floats, majority: NDArray[np.int8]) -> Floats:
     """The judge's share of the class that `majority` (n,) names, per item."""
-    result: Floats = np.take_along_axis(judge_shares, majority[:, None].astype(np.intp), axis=1)[:, 0]
+    result: Floats = np.take_along_axis(judge_shares, majority[:, None].astype(np.intp), axis=1)[
+        :, 0
+    ]
     return result
 
 
@@ -69,8 +76,11 @@ def confusion(first: Floats, second: Floats) -> Floats:
 
 
 def pair_confusion(humans: Floats) -> Floats:
-    """Expected confusion of two different humans per item: counts (n, 3) to (n, 9)."""
-    m = humans.sum(axis=1)
+    """Expected confusion of two different humans per item: counts (n, 3) to (n, 9).
+
+    Every item needs two labels. The margins are equal, so that kappa is Scott's pi (Fleiss's kappa).
+    """
+    m = total(humans)
     outer = humans[:, :, None] * humans[:, None, :]
     outer[:, range(3), range(3)] -= humans
     result: Floats = outer.reshape(len(humans), 9) / (m * (m - 1))[:, None]
@@ -78,7 +88,10 @@ def pair_confusion(humans: Floats) -> Floats:
 
 
 def cohen_kappa(totals: NDArray[Any]) -> Any:
-    """Cohen's kappa (1960) of a 3 x 3 confusion given as 9 totals; undefined if chance is 1."""
+    """Cohen's kappa (1960) of a 3 x 3 confusion given as 9 totals; undefined if chance is 1.
+
+    Of expected confusions: that of two annotators who each give one label an item, drawn at random.
+    """
     table = totals.reshape(3, 3) / totals.sum()
     observed = table[0, 0] + table[1, 1] + table[2, 2]
     chance = (table.sum(axis=1) * table.sum(axis=0)).sum()

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 FEWEST_PROMPTS = 20
 CAUTION_PROMPTS = 50
 LEVEL = 0.95
+NO_VARIATION = "the same on every prompt: no interval"
 _STEP = 1e-30
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,14 @@ class Interval:
 
 
 def cluster_sums(columns: Floats, clusters: Integers) -> Floats:
-    """Sum the rows of `columns` (n, k) within clusters (n,), to (G, k); empty clusters vanish."""
-    if len(clusters) == 0:
-        return np.zeros((0, columns.shape[1]))
-    _, codes = np.unique(clusters, return_inverse=True)
-    return np.stack([np.bincount(codes, weights=column) for column in columns.T], axis=1)
+    """Sum the rows of `columns` (n, k) within clusters (n,), to (G, k); empty clusters vanish.
+
+    Clusters are small non-negative codes: memory grows with the largest.
+    """
+    present = np.bincount(clusters) > 0
+    return np.stack(
+        [np.bincount(clusters, weights=column)[present] for column in columns.T], axis=1
+    )
 
 
 def smooth_interval(
@@ -54,13 +59,15 @@ def smooth_interval(
     sums: Floats,
     *,
     proportion: bool = False,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
     undefined: str = "nothing to divide by",
 ) -> Interval:
     """f of the column totals of `sums` (G, k) with its interval over the G prompts.
 
-    `function` maps (k,) to a number. `proportion` says that it lies in [0, 1]: at the very end of
-    the range the interval is Wilson's with n = G, inside it is cut to the range. An undefined
-    value (no data, division by zero) is an Interval of None with `undefined` as its reason.
+    `function` maps (k,) to a number. The interval is cut to `bounds`, the values it can have.
+    `proportion` says that these are [0, 1]: at the very end the interval is Wilson's with n = G.
+    Otherwise prompts that do not differ at all say nothing about how far others would: no interval.
+    An undefined value (no data, division by zero) is an Interval of None, `undefined` its reason.
     """
     n_prompts = len(sums)
     totals = sums.sum(axis=0)
@@ -77,10 +84,10 @@ def smooth_interval(
         low, high = wilson(round(value), n_prompts, quantile)
         return Interval(value, low, high, n_prompts, note)
     half = quantile * _standard_error(function, sums, totals)
-    low, high = value - half, value + half
-    if proportion:
-        low, high = max(0.0, low), min(1.0, high)
-    return Interval(value, low, high, n_prompts, note)
+    if half <= _ROUNDING * max(1.0, abs(value)):
+        return Interval(value, None, None, n_prompts, NO_VARIATION)
+    least, most = (0.0, 1.0) if proportion else bounds
+    return Interval(value, max(least, value - half), min(most, value + half), n_prompts, note)
 
 
 def wilson(share: float, n: int, quantile: float) -> tuple[float, float]:

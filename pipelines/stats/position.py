@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.stats.agreement import A, B, total
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -17,13 +19,13 @@ def order_consistency(ab: Floats, ba: Floats) -> Floats:
 
     A tie is consistent with a tie. NaN where an order has no usable label.
     """
-    return (ab * ba).sum(axis=1)
+    return total(ab * ba)
 
 
 def first_shown_counts(ab: Floats, ba: Floats) -> Floats:
     """(labels that chose the first shown, labels) per item from class counts (n, 3) per order."""
-    chosen = ab[:, 0] + ba[:, 2]
-    return np.stack([chosen, ab.sum(axis=1) + ba.sum(axis=1)], axis=1)
+    chosen = ab[:, A] + ba[:, B]
+    return np.stack([chosen, total(ab) + total(ba)], axis=1)
 
 
 def longer_counts(counts: Floats, longer: NDArray[np.int8]) -> Floats:
@@ -31,7 +33,7 @@ def longer_counts(counts: Floats, longer: NDArray[np.int8]) -> Floats:
 
     `longer` (n,) is +1 where a is longer, -1 where b is, 0 where neither is known or longer.
     """
-    chosen = np.where(longer > 0, counts[:, 0], counts[:, 2])
-    decided = counts[:, 0] + counts[:, 2]
+    chosen = np.where(longer > 0, counts[:, A], counts[:, B])
+    decided = counts[:, A] + counts[:, B]
     known = longer != 0
     return np.stack([chosen * known, decided * known], axis=1)

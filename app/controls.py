@@ -1,0 +1,105 @@
+"""What a reader may choose on every view. Each choice is a query parameter: a view is a deep link."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import streamlit as st
+
+from app import loading, words
+from data.records import OVERALL
+from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from app.loading import Snapshot
+
+T = TypeVar("T", bound=str)
+CARRIED = ("dataset", "criterion", "majority", "unparsed", "judge")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is looked at, and by which rules."""
+
+    dataset: str
+    criterion: str
+    rules: Rules
+
+
+def choose(view: str, seen: Snapshot, datasets: Sequence[str]) -> Choice:
+    """The controls that all views share, in one row."""
+    with st.container(key="controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        dataset = pick(view, "dataset", "Data set", datasets, width=320)
+        criteria = loading.criteria(seen, dataset) or [OVERALL]
+        criterion = OVERALL if OVERALL in criteria else criteria[0]
+        if len(criteria) > 1:
+            criterion = pick(
+                view, "criterion", "Criterion", criteria, of=dataset, default=criterion, width=200
+            )
+        with st.popover("Rules", type="tertiary", key="rules"):
+            rules = _rules(view)
+        if not rules == Rules():
+            st.badge("rules changed", color="gray")
+    return Choice(dataset, criterion, rules)
+
+
+def _rules(view: str) -> Rules:
+    majority = pick(view, "majority", "The majority of the humans is", list(MajorityRule),
+                    shown=words.MAJORITIES)  # fmt: skip
+    unparsed = pick(view, "unparsed", "A judge's reply without a verdict is", list(UnparsedRule),
+                    shown=words.UNPARSED)  # fmt: skip
+    return Rules(majority, unparsed)
+
+
+def pick(
+    view: str,
+    name: str,
+    label: str,
+    options: Sequence[T],
+    *,
+    of: str = "",
+    default: T | None = None,
+    shown: Mapping[T, str] | None = None,
+    width: int | None = None,
+) -> T:
+    """A selectbox that starts at its query parameter and writes it.
+
+    `of` is what the options depend on: with another one the choice starts anew. `label` is markdown
+    to Streamlit, so it is always ours; options are plain text.
+    """
+    key = f"{view}-{name}-{short(of)}"
+    first = options[0] if default is None else default
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(name)
+        st.session_state[key] = next((o for o in options if str(o) == asked), first)
+    chosen = st.selectbox(
+        label,
+        options,
+        key=key,
+        format_func=lambda option: (shown or {}).get(option, str(option)),
+        width=width or "stretch",
+    )
+    remember(name, None if chosen == first and name != "dataset" else str(chosen))
+    return chosen
+
+
+def remember(name: str, value: str | None) -> None:
+    """Write a query parameter, or take it away."""
+    if value is None:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
+def carried() -> dict[str, str]:
+    """The parameters that a link to another view takes along."""
+    return {name: st.query_params[name] for name in CARRIED if name in st.query_params}
+
+
+def short(text: str) -> str:
+    """A key part for any text: keys become class names."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,175 @@
+"""What surrounds every view: the header, the shared controls, and what is said without data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import commands, controls, loading, words
+from data.errors import ConcordError
+from data.store import StoreLockedError
+from pipelines.wording import money
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from app.controls import Choice
+    from app.loading import Compared, Snapshot
+
+STYLE = Path(__file__).with_name("style.css")
+VIEWS = {
+    "overview": "Overview",
+    "agreement": "Agreement",
+    "cost": "Cost",
+    "comparisons": "Comparisons",
+}
+AGE_SECONDS = 5
+RETRY_SECONDS = 5
+LIVE_SECONDS = 3
+SILENT_SECONDS = 300.0  # a run without a new label for so long may have no process any more
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a view draws from."""
+
+    seen: Snapshot
+    choice: Choice
+    dataset: Mapping[str, Any]
+
+    def compared(self) -> Compared:
+        """All estimates under the rules in force."""
+        choice = self.choice
+        return loading.compared(self.seen, choice.dataset, choice.criterion, choice.rules)
+
+
+def draw(view: str, question: str, body: Callable[[Context], None]) -> None:
+    """A whole page: header, controls, the question that the view answers, and its body."""
+    st.html(STYLE)
+    store = loading.store_path()
+    with st.container(key="top"):
+        nav, age = _header()
+    try:
+        seen = loading.snapshot(store)
+        _page(view, question, body, seen, age)
+    except StoreLockedError as error:
+        _locked(store, error)
+    except ConcordError as error:
+        _unavailable(error, store)
+    with nav:
+        _links(view)
+
+
+def _header() -> tuple[Any, Any]:
+    with st.container(key="bar", horizontal=True, vertical_alignment="center"):
+        with st.container(key="brand", width="content"):
+            st.text("Concord")
+        nav = st.container(key="nav", horizontal=True, width="content", gap="small")
+        age = st.container(key="age-place", width="content")
+    return nav, age
+
+
+def _links(view: str) -> None:
+    for name, title in VIEWS.items():
+        with st.container(key=f"{'here' if name == view else 'link'}-{name}", width="content"):
+            st.page_link(f"views/{name}.py", label=title, query_params=controls.carried())
+
+
+def _page(
+    view: str, question: str, body: Callable[[Context], None], seen: Snapshot, age: Any
+) -> None:
+    with age:
+        st.fragment(_age, run_every=AGE_SECONDS)(seen.store, seen.version)
+    if seen.busy:
+        with st.container(key="busy"):
+            st.text(f"{seen.busy}: the data below are those read last. It is tried again.")
+    found = {row["dataset"]: row for row in loading.datasets(seen)}
+    if not found:
+        _empty(seen.store)
+        return
+    choice = controls.choose(view, seen, list(found))
+    dataset = found[choice.dataset]
+    if dataset["simulated"]:
+        with st.container(key="simulated"):
+            st.badge("simulated: no human gave these human labels", color="gray")
+    st.title(question, anchor=False)
+    body(Context(seen, choice, dataset))
+
+
+def _age(store: str, version: str) -> None:
+    """How old the data is; draws the page anew where the store has changed."""
+    try:
+        seen = loading.snapshot(store)
+    except ConcordError:
+        st.text("the store cannot be read now")
+        return
+    with st.container(key="age", horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(words.age(time.time() - seen.read_at))
+        again = st.button("Refresh", type="tertiary", key="refresh")
+    if again:
+        loading.refresh()
+        st.rerun()
+    if seen.version != version:
+        st.rerun()
+
+
+def _empty(store: str) -> None:
+    st.title("No data yet", anchor=False)
+    with st.container(key="lead"):
+        st.text("This store holds no data set. Bring in labels of your own:")
+    st.code(commands.import_csv(store), language=None)
+    with st.container(key="lead-2"):
+        st.text("Or look around first, with a bundled sample: no key and no network needed.")
+    st.code(commands.demo(), language=None)
+
+
+def _unavailable(error: ConcordError, store: str) -> None:
+    st.title("There is nothing to show", anchor=False)
+    with st.container(key="lead"):
+        st.text(f"{error.what}.")
+        st.text(error.fix)
+    st.code(commands.import_csv(store), language=None)
+    st.code(commands.demo(), language=None)
+
+
+def _locked(store: str, error: ConcordError) -> None:
+    st.title("The store is in use", anchor=False)
+    with st.container(key="lead"):
+        st.text(f"{error.what}. {error.fix} It is tried again every {RETRY_SECONDS} s.")
+
+    @st.fragment(run_every=RETRY_SECONDS)
+    def retry() -> None:
+        with st.spinner("Waiting for the store"):
+            try:
+                loading.snapshot(store)
+            except ConcordError:
+                return
+        st.rerun()
+
+    retry()
+
+
+def live_runs(store: str) -> None:
+    """The progress of the runs under way, drawn anew every few seconds while there are any."""
+    if any(run["status"] == "running" for run in loading.runs(store)):
+        st.fragment(_progress, run_every=LIVE_SECONDS)(store)
+
+
+def _progress(store: str) -> None:
+    try:
+        running = [run for run in loading.runs(store) if run["status"] == "running"]
+    except ConcordError:
+        st.text("The store is in use: the progress is tried again.")
+        return
+    for run in running:
+        with st.container(key=f"run-{run['run_id']}"):
+            st.text(words.run_line(run, money(run["spent_usd"])))
+            st.progress(min(1.0, (run["done"] or 0) / max(1, run["planned"] or 0)))
+            if (silent := words.silence(run, SILENT_SECONDS)) is not None:
+                st.text(silent)
+    if not running:
+        st.rerun()

@@ -1,0 +1,314 @@
+"""What the dashboard says: words for the values of the store, and sentences composed by rule.
+
+Pure: no Streamlit, so every sentence can be tested. Wording of statistics is pipelines.wording's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from data.browse import Show
+from data.records import AnnotatorKind, LabelStatus, Preference, RunStatus, Shown
+from pipelines.estimates import ALL
+from pipelines.findings import SAME_POINTS, find
+from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN, MajorityRule, UnparsedRule
+from pipelines.wording import NOT_KNOWN, duration, interval_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipelines.estimates import Estimate
+
+KINDS = {
+    AnnotatorKind.HUMAN: "human",
+    AnnotatorKind.JUDGE: "AI judge",
+    AnnotatorKind.BASELINE: "baseline",
+    AnnotatorKind.AGGREGATE: "gold or majority",
+}
+PREFERENCES = {Preference.A: "A", Preference.B: "B", Preference.TIE: "tie"}
+ORDERS = {Shown.AB: "A first", Shown.BA: "B first"}
+STATUSES = {
+    LabelStatus.OK: "usable",
+    LabelStatus.REFUSED: "refused",
+    LabelStatus.SKIPPED: "skipped",
+    LabelStatus.PARSE_ERROR: "reply without a verdict",
+    LabelStatus.FAILED: "failed",
+}
+RUN_STATUSES = {
+    RunStatus.RUNNING: "running",
+    RunStatus.INTERRUPTED: "interrupted",
+    RunStatus.COMPLETE: "complete",
+    RunStatus.STOPPED: "stopped",
+}
+MAJORITIES = {
+    MajorityRule.MODE: "the most frequent label; a split is a tie",
+    MajorityRule.SIGN: "the sign of the mean label",
+}
+UNPARSED = {
+    UnparsedRule.DROP: "left out",
+    UnparsedRule.TIE: "a tie",
+    UnparsedRule.WRONG: "a disagreement",
+}
+SHOWS = {
+    Show.ALL: "All comparisons",
+    Show.AGAINST: "A judge disagrees with the human majority or gold",
+    Show.SPLIT: "The judges disagree among each other",
+    Show.SWAPPED: "A judge changes its preference when the order is swapped",
+}
+_RULES = {
+    "ties=class": "a tie is an answer of its own",
+    "ties=counted": "ties counted in the total",
+    "unparsed=drop": "replies without a verdict left out",
+    "unparsed=tie": "replies without a verdict count as a tie",
+    "unparsed=wrong": "replies without a verdict count as a disagreement",
+    "majority=mode": "majority: the most frequent label, a split is a tie",
+    "majority=sign": "majority: the sign of the mean label",
+    "stated orientation": "responses A and B as stored",
+    "decided labels": "labels that are no tie",
+}
+
+
+def word(words: Mapping[str, str], value: str | None) -> str:
+    """The word for a stored value; `not known` where there is none."""
+    return NOT_KNOWN if value is None else words.get(value, value.replace("_", " "))
+
+
+def rule(method: str) -> str:
+    """The rules in force for a row, in words."""
+    rest, _, judge = method.partition("items of ")
+    parts = [text for key, text in _RULES.items() if key in rest]
+    if judge:
+        parts.append(f"on the comparisons of {judge}")
+    return "; ".join(parts)
+
+
+def slice_name(name: str) -> str:
+    """The comparisons a row rests on."""
+    return "all comparisons" if name == ALL else name.partition("=")[2]
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun: 1 judge, 2,560 comparisons."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def age(seconds: float) -> str:
+    """How old the data is."""
+    if seconds < 100:
+        return f"data {max(0, seconds):.0f} s old"
+    if seconds < 5400:
+        return f"data {seconds / 60:.0f} min old"
+    return f"data {seconds / 3600:.0f} h old"
+
+
+def facts(dataset: Mapping[str, int]) -> str:
+    """How much there is: one line."""
+    nouns = ("comparison", "prompt", "label", "human", "judge")
+    return "   ·   ".join(count(int(dataset[f"{noun}s"]), noun) for noun in nouns)
+
+
+def figures_of(row: Estimate) -> str:
+    """An estimate with its interval: 64% [60, 68]."""
+    return f"{value_of(row)} {interval_of(row)}".strip()
+
+
+def short_figures(row: Estimate) -> str:
+    """The same for a figure, where a value without an interval says why."""
+    few = row.estimate is not None and row.low is None and "too few prompts" in (row.note or "")
+    return f"{value_of(row)} too few prompts" if few else figures_of(row)
+
+
+def reading(row: Estimate) -> str:
+    """What a row rests on."""
+    parts = [count(row.n_items, "comparison"), count(row.n_prompts, "prompt")]
+    return ", ".join([*parts, count(row.n_labels, "label")])
+
+
+def main_statistic(rows: Sequence[Estimate]) -> tuple[str, str]:
+    """(statistic, reference) that judges are measured by: one human, else a majority or gold."""
+    own = [row for row in find(rows, "single_human_agreement") if row.subject != CEILING]
+    if own:
+        return "single_human_agreement", ONE_HUMAN
+    references = {row.reference for row in find(rows, "majority_agreement")}
+    if MAJORITY in references or not references:
+        return "majority_agreement", MAJORITY
+    return "majority_agreement", min(references)
+
+
+def reference_sentence(row: Estimate) -> str:
+    """A judge against a majority or gold, where no ceiling can be known."""
+    named = f"the {row.reference}" if row.reference == MAJORITY else f"the label “{row.reference}”"
+    items = count(row.n_items, "comparison")
+    return f"{row.subject} agrees with {named} {figures_of(row)} of the time ({items})"
+
+
+def agreement_title(rows: Sequence[Estimate], judges: Sequence[str], reference: str) -> str:
+    """How many judges do as well as a human, by the interval of each gap."""
+    gaps = [row for row in find(rows, "gap") if row.subject in judges]
+    if not gaps:
+        return f"How often each judge agrees with {reference}"
+    groups = dict.fromkeys(_GROUPS, 0)
+    for row in gaps:
+        groups[_group(row)] += 1
+    said = [f"{n:,} {_GROUPS[group]}" for group, n in groups.items() if n]
+    return f"Of {count(len(gaps), 'judge')}: {', '.join(said)}"
+
+
+_GROUPS = {
+    "more": "above the human ceiling",
+    "same": f"within {SAME_POINTS:.0f} points of it",
+    "open": "not told apart from it yet",
+    "less": "below it",
+}
+
+
+def _group(gap: Estimate) -> str:
+    if gap.low is None or gap.high is None:
+        return "open"
+    if gap.low > 0:
+        return "more"
+    if 100 * gap.low >= -SAME_POINTS and 100 * gap.high <= SAME_POINTS:
+        return "same"
+    return "less" if gap.high < 0 else "open"
+
+
+def pairs_title(pairs: Sequence[Estimate]) -> str:
+    """Which two annotators are most and least alike."""
+    known = [row for row in pairs if row.estimate is not None and row.subject != row.reference]
+    if not known:
+        return "No two annotators labelled the same comparisons"
+    most = max(known, key=lambda row: row.estimate or 0.0)
+    if len(known) == 1:
+        return f"{most.subject} and {most.reference}: kappa {figures_of(most)}"
+    least = min(known, key=lambda row: row.estimate or 0.0)
+    return (
+        f"Most alike: {most.subject} and {most.reference} ({figures_of(most)}). "
+        f"Least alike: {least.subject} and {least.reference} ({figures_of(least)})."
+    )
+
+
+def categories_title(judge: str, rows: Sequence[Estimate]) -> str:
+    """The highest and the lowest category of a judge; not a test of their difference."""
+    known = [row for row in rows if row.low is not None]
+    if not known:
+        return f"{judge}: every category has too few prompts for an interval"
+    if len(known) == 1:
+        return f"{judge}: only {slice_name(known[0].slice)} has enough prompts for an interval"
+    known.sort(key=lambda row: row.estimate or 0.0)
+    low, high = known[0], known[-1]
+    return (
+        f"{judge} agrees most in {slice_name(high.slice)} ({figures_of(high)}) "
+        f"and least in {slice_name(low.slice)} ({figures_of(low)})"
+    )
+
+
+def length_title(rows: Sequence[Estimate]) -> str:
+    """The judge that differs most from humans in choosing the longer response."""
+    shares = find(rows, "longer_chosen_share")
+    human = [row for row in shares if row.subject == ONE_HUMAN]
+    judges = [row for row in shares if row.subject != ONE_HUMAN]
+    if not judges:
+        return "Which response is longer is not known here"
+    if not human:
+        most = max(judges, key=lambda row: row.estimate or 0.0)
+        return f"{most.subject} chooses the longer response most often: {figures_of(most)}"
+    base = human[0].estimate or 0.0
+    most = max(judges, key=lambda row: abs((row.estimate or 0.0) - base))
+    return (
+        f"Longer responses: {most.subject} chooses them {figures_of(most)} of the time, "
+        f"humans {figures_of(human[0])}"
+    )
+
+
+def first_title(rows: Sequence[Estimate]) -> str:
+    """The judge whose share of first-shown choices is farthest from humans, else from half."""
+    shares = [row for row in find(rows, "first_shown_share") if not _one_order(row)]
+    judges = [row for row in shares if row.subject != ONE_HUMAN]
+    if not judges:
+        return "Position: not identified here, as no judge was shown both orders"
+    human = [row for row in shares if row.subject == ONE_HUMAN]
+    base = (human[0].estimate or 0.0) if human else 0.5
+    most = max(judges, key=lambda row: abs((row.estimate or 0.0) - base))
+    beside = f", humans {figures_of(human[0])}" if human else ""
+    return f"Shown first: {most.subject} chooses it {figures_of(most)} of the time{beside}"
+
+
+def _one_order(row: Estimate) -> bool:
+    return "one fixed order" in (row.note or "")
+
+
+def swapped_title(rows: Sequence[Estimate]) -> str:
+    """How far the judges keep their preference when the order is swapped."""
+    kept = sorted(find(rows, "position_consistency"), key=lambda row: row.estimate or 0.0)
+    if not kept:
+        return "Swapped order: not known, as no judge labelled both orders"
+    if len(kept) == 1:
+        return f"Swapped order: {kept[0].subject} keeps its preference {figures_of(kept[0])}"
+    return (
+        f"Swapped order: {kept[0].subject} keeps its preference least ({figures_of(kept[0])}), "
+        f"{kept[-1].subject} most ({figures_of(kept[-1])})"
+    )
+
+
+def time_title(rows: Sequence[Estimate]) -> str:
+    """The span of times per 1,000 labels."""
+    known = sorted(find(rows, "seconds_per_1000"), key=lambda row: row.estimate or 0.0)
+    if not known:
+        return "How long these labels took is not known: the source gives no times"
+    if len(known) == 1:
+        return f"1,000 labels of {known[0].subject} take {figures_of(known[0])}"
+    return (
+        f"1,000 labels take {value_of(known[0])} ({known[0].subject}) "
+        f"to {value_of(known[-1])} ({known[-1].subject})"
+    )
+
+
+def cost_title(rows: Sequence[Estimate]) -> str:
+    """Which annotator's labels cost most and least."""
+    known = sorted(find(rows, "cost_usd_per_1000"), key=lambda row: row.estimate or 0.0)
+    if not known:
+        return "What these labels cost is not known"
+    if len(known) == 1:
+        return f"1,000 labels of {known[0].subject} cost {figures_of(known[0])}"
+    return (
+        f"1,000 labels cost {value_of(known[0])} ({known[0].subject}) "
+        f"to {value_of(known[-1])} ({known[-1].subject})"
+    )
+
+
+def value_title(
+    costs: Mapping[str, Estimate], agreements: Mapping[str, Estimate], names: Sequence[str]
+) -> str:
+    """What the cheapest and the most agreeing annotator give for their price."""
+    best = max(names, key=lambda name: agreements[name].estimate or 0.0)
+    cheapest = min(names, key=lambda name: costs[name].estimate or 0.0)
+    said = [
+        f"{name} agrees {figures_of(agreements[name])} at {value_of(costs[name])} per 1,000 labels"
+        for name in dict.fromkeys((best, cheapest))
+    ]
+    return "; ".join(said)
+
+
+def run_line(run: Mapping[str, object], money: str) -> str:
+    """A run's progress in one line."""
+    done, planned, failed = (int(str(run[name] or 0)) for name in ("done", "planned", "failed"))
+    lost = f", {failed:,} failed" if failed else ""
+    return (
+        f"{run['judge']} is labelling {run['dataset']}: "
+        f"{done:,} of {planned:,} done{lost}, {money} spent"
+    )
+
+
+def silence(run: Mapping[str, object], after: float) -> str | None:
+    """What to say of a run that counts as running and has not stored a label for long."""
+    newest = run["last_label_at"] or run["started_at"]
+    if not isinstance(newest, datetime):
+        return None
+    seconds = (datetime.now(UTC).replace(tzinfo=None) - newest).total_seconds()
+    if seconds < after:
+        return None
+    return (
+        f"No new label for {duration(seconds)}. If its process is gone, the same command "
+        "continues it."
+    )

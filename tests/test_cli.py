@@ -1,0 +1,349 @@
+"""The command line: results on stdout, the rest on stderr, exit codes, no traceback on bad input."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from data.store import Store
+from judges.simulated import Behaviour, running
+from tests.provider import concord, judge_file, make_store, truth
+
+ROOT = Path(__file__).parents[1]
+LABELS = """item,annotator,preference
+1,ann,a
+2,ann,b
+3,ann,tie
+1,bob,a
+2,bob,a
+3,bob,tie
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a command in a folder of its own: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CONCORD_DEBUG", raising=False)
+    monkeypatch.delenv("CONCORD_STORE", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["concord", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as error:
+            code = int(error.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def labels_csv(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(LABELS)
+    return path
+
+
+def assert_clear(result, code, *words):
+    """One message that says what and what to do, no traceback, nothing on stdout."""
+    exit_code, out, err = result
+    assert exit_code == code, err
+    assert "Traceback" not in err
+    assert out == ""
+    lines = [line for line in err.strip().splitlines() if not line.startswith("note")]
+    assert lines[-2].startswith("error: "), err
+    assert lines[-1].startswith("  "), err
+    for word in words:
+        assert word in err, err
+
+
+def rounded(report):
+    """The rows of a report; prompts are summed in another order, so the last digits differ."""
+    rows = json.loads(report)["estimates"]
+    return [
+        {k: round(v, 9) if isinstance(v, float) else v for k, v in row.items()} for row in rows
+    ]
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['concord', '--help']\n"
+        "from app import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'litellm', 'pandas', 'streamlit', 'openai', 'anthropic', 'pyarrow', 'duckdb'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "import", "fetch", "datasets", "judges", "label", "runs", "report", "export", "sql",
+     "app", "doctor"],
+)  # fmt: skip
+def test_every_command_has_help(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "Usage:" in out
+
+
+def test_the_way_from_a_file_to_a_report(run, labels_csv):
+    code, out, err = run("import", "csv", labels_csv, "--json")
+    assert code == 0
+    [imported] = json.loads(out)["imported"]
+    assert (imported["comparisons_new"], imported["labels_new"]) == (3, 6)
+    assert "3 comparisons new" in err
+    assert "concord report" in err
+    assert run("import", "csv", labels_csv)[0] == 0
+
+    code, out, _ = run("report", "--json")
+    result = json.loads(out)
+    assert result["dataset"] == "labels"
+    assert result["simulated"] is False
+    kappas = [row for row in result["estimates"] if row["statistic"] == "cohen_kappa"]
+    # ann: a b tie, bob: a a tie. Observed 2/3; chance 1/3*2/3 + 1/3*0 + 1/3*1/3 = 1/3.
+    assert kappas[0]["estimate"] == pytest.approx(0.5)
+    assert kappas[0]["low"] is None
+    assert "too few prompts" in kappas[0]["note"]
+
+    code, out, _ = run("report", "--format", "csv")
+    table = list(csv.DictReader(io.StringIO(out)))
+    assert len(table) == len(result["estimates"])
+    code, out, _ = run("report", "--format", "markdown")
+    assert out.count("\n") == len(table) + 2
+    code, out, _ = run("report")
+    assert max(len(line) for line in out.splitlines()) <= 100
+    assert "nan" not in out.lower()
+
+
+def test_an_export_can_be_imported_again(run, tmp_path):
+    run("import", "sample")
+    for suffix in ("csv", "jsonl", "parquet"):
+        target = tmp_path / f"out.{suffix}"
+        assert run("export", target)[0] == 0
+        other = f"other-{suffix}.duckdb"
+        code, _, err = run("import", suffix, target, "--store", other, "--dataset", "sample")
+        assert code == 0, err
+        first = rounded(run("report", "--json")[1])
+        assert rounded(run("report", "--store", other, "--json")[1]) == first
+
+
+def test_a_template_is_importable(run, tmp_path):
+    code, out, _ = run("import", "--template", "csv")
+    (tmp_path / "t.csv").write_text(out)
+    assert run("import", "csv", "t.csv")[0] == code == 0
+
+
+def test_the_sample_says_that_it_is_simulated(run):
+    assert "simulated" in run("import", "sample")[2]
+    assert "simulated" in run("report")[1]
+    assert json.loads(run("report", "--json")[1])["simulated"] is True
+    assert "yes" in run("datasets", "list")[1]
+
+
+def test_datasets(run, labels_csv, tmp_path):
+    run("import", "csv", labels_csv)
+    assert "labels" in run("datasets", "list")[1]
+    assert [a["name"] for a in json.loads(run("datasets", "show", "labels", "--json")[1])[
+        "annotators"]] == ["ann", "bob"]  # fmt: skip
+    assert run("datasets", "backup", "copy.duckdb")[0] == 0
+    assert_clear(run("datasets", "backup", "copy.duckdb"), 4, "exists already")
+    assert_clear(run("datasets", "remove", "labels"), 3, "--yes")
+    assert run("datasets", "remove", "labels", "--yes")[0] == 0
+    assert json.loads(run("datasets", "list", "--json")[1]) == {"datasets": []}
+    assert len(json.loads(run("datasets", "list", "--store", "copy.duckdb", "--json")[1])[
+        "datasets"]) == 1  # fmt: skip
+
+
+def test_sql_in_all_forms(run, labels_csv):
+    run("import", "csv", labels_csv)
+    query = "SELECT preference, count(*) AS n FROM labels GROUP BY ALL ORDER BY ALL"
+    assert json.loads(run("sql", query, "--json")[1])[0] == {"preference": "a", "n": 3}
+    assert run("sql", query, "--format", "csv")[1].startswith("preference,n\na,3\n")
+    assert "preference" in run("sql", query)[1]
+    assert_clear(run("sql", "DROP TABLE labels"), 3, "one SELECT")
+
+
+def test_judges(run, tmp_path):
+    names = [row["name"] for row in json.loads(run("judges", "--json")[1])]
+    assert {"local-server", "longer", "first", "random"} <= set(names)
+    code, out, _ = run("judges", "local-server")
+    (tmp_path / "mine.toml").write_text(out)
+    assert code == 0
+    assert_clear(run("judges", "nope"), 5, "no judge 'nope'")
+
+
+def test_label_and_runs(run, tmp_path):
+    make_store(tmp_path / "concord.duckdb", 12)
+    assert run("label", "--judge", "longer")[0] == 0
+    with running(truth(12), {"m": Behaviour()}) as provider:
+        judge = judge_file(tmp_path, provider.base_url)
+        code, out, _ = run("label", "--judge", judge, "--dry-run", "--json")
+        assert json.loads(out)["planned"] == 24
+        assert list(provider.log()) == []
+        code, out, err = run("label", "--judge", judge, "--json")
+        assert code == 0, err
+        result = json.loads(out)
+        assert (result["done"], result["status"]) == (24, "complete")
+        assert "next: concord report" in err
+    listed = json.loads(run("runs", "--json")[1])["runs"]
+    assert [row["judge"] for row in listed] == ["sim", "longer"]
+    assert listed[0]["spent_usd"] == pytest.approx(result["spent_usd"])
+    assert "complete" in run("runs")[1]
+
+
+def test_a_model_that_the_provider_does_not_know(run, tmp_path):
+    make_store(tmp_path / "concord.duckdb", 1)
+    with running(truth(1), {"other": Behaviour()}) as provider:
+        judge = judge_file(tmp_path, provider.base_url, model="m")
+        assert_clear(run("label", "--judge", judge), 6, "does not know the model")
+
+
+def test_doctor(run):
+    code, out, _ = run("doctor", "--json")
+    checks = {row["check"]: row for row in json.loads(out)}
+    assert checks["package data"]["found"] == "ours"
+    assert checks["litellm"]["ok"]
+    assert code == 0
+
+
+def test_doctor_sees_a_name_collision(tmp_path):
+    (tmp_path / "judges").mkdir()
+    (tmp_path / "judges" / "__init__.py").touch()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", "import app.doctor, sys; sys.path.insert(0, sys.argv[1]);"
+         "sys.modules.pop('judges', None); print(app.doctor._names())", str(tmp_path)],
+        capture_output=True, text=True, cwd=ROOT, env=environment, check=True,
+    )  # fmt: skip
+    assert "another package of that name" in done.stdout
+
+
+BAD = {
+    "missing file": (["import", "csv", "none.csv"], 3, "none.csv"),
+    "folder for a file": (["import", "csv", "."], 3, ""),
+    "no format": (["import"], 3, "no format"),
+    "unknown format": (["import", "xml", "x"], 3, "no format 'xml'"),
+    "no path": (["import", "csv"], 3, "no path"),
+    "missing folder": (["import", "pandalm", "none"], 3, "none"),
+    "bad values option": (["import", "csv", "labels.csv", "--values", "1"], 3, "--values"),
+    "bad kind": (["import", "csv", "labels.csv", "--kind", "robot"], 3, "robot"),
+    "unknown data set": (["report", "--dataset", "nope"], 3, "It holds: labels"),
+    "unknown section": (["report", "--section", "nope"], 3, "agreement, bias, cost"),
+    "unknown criterion": (["report", "--criterion", "nope"], 3, "overall"),
+    "unknown judge": (["label", "--judge", "nope"], 5, "no judge 'nope'"),
+    "no texts": (["label", "--judge", "longer"], 3, "texts"),
+    "bad suffix": (["export", "x.xlsx"], 3, ".csv, .jsonl, .parquet"),
+    "bad export folder": (["export", "none/x.csv"], 3, "cannot write"),
+    "missing store": (["report", "--store", "none.duckdb"], 4, "no store at none.duckdb"),
+    "unknown public set": (["fetch", "nope"], 3, "no public data set"),
+    "unknown template": (["import", "--template", "xlsx"], 3, "There is: csv"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gives_one_clear_message(run, labels_csv, name):
+    arguments, code, words = BAD[name]
+    assert run("import", "csv", labels_csv)[0] == 0
+    assert_clear(run(*arguments), code, words)
+    assert json.loads(run("sql", "SELECT count(*) AS n FROM labels", "--json")[1]) == [{"n": 6}]
+
+
+FILES = {
+    "wrong columns": ("who,what\nx,y\n", ["who"]),
+    "unknown preference": ("item,annotator,preference\n1,ann,a\n2,ann,left\n", ["left", "line 3"]),
+    "contradiction": ("item,annotator,preference\n1,ann,a\n1,ann,b\n", ["line 2", "line 3"]),
+    "not UTF-8": (b"item,annotator,preference\n1,\xff\xfe,a\n", ["UTF-8", "line 2"]),
+    "empty": ("", ["empty"]),
+    "ragged": ("item,annotator,preference\n1,ann\n", ["line 2"]),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_bad_files_name_the_line_and_import_nothing(run, tmp_path, name):
+    content, words = FILES[name]
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert_clear(run("import", "csv", path), 3, *words)
+    found = json.loads(run("sql", "SELECT count(*) AS n FROM comparisons", "--json")[1] or "[]")
+    assert found in ([], [{"n": 0}])
+
+
+def test_an_unmatched_id_names_file_and_line(run, labels_csv, tmp_path):
+    run("import", "csv", labels_csv)
+    more = tmp_path / "more.csv"
+    more.write_text("item,annotator,preference\n1,cyd,a\n99,cyd,b\n")
+    result = run("import", "csv", more, "--dataset", "labels")
+    assert_clear(result, 3, "'99'", "line 3")
+
+
+def test_a_mistyped_path_leaves_no_store_behind(run, tmp_path):
+    run("import", "csv", "none.csv")
+    assert list(tmp_path.glob("*.duckdb")) == []
+
+
+def test_a_newer_store(run, tmp_path):
+    store = Store(tmp_path / "concord.duckdb", create=True)
+    with store.writing() as con:
+        con.execute("INSERT INTO migrations VALUES (99, 'x')")
+    assert_clear(run("report"), 4, "newer Concord", "Upgrade")
+
+
+def test_a_store_in_use(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("data.store.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(Store.__init__, "__kwdefaults__", {"create": False, "wait_seconds": 0.2})
+    path = tmp_path / "concord.duckdb"
+    Store(path, create=True)
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert holder.stdout.readline() == b"held\n"
+    assert_clear(run("report"), 4, "in use by another process")
+    holder.kill()
+    holder.communicate()
+
+
+def test_judges_without_a_key_or_a_price(run, tmp_path, monkeypatch):
+    make_store(tmp_path / "concord.duckdb", 1)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert_clear(run("label", "--judge", "gpt-5.4-mini"), 6, "OPENAI_API_KEY", "export")
+    free = judge_file(tmp_path, "http://127.0.0.1:9/v1")
+    free.write_text(free.read_text().split("[price]")[0])
+    assert_clear(run("label", "--judge", free), 7, "price", "[price]")
+    unknown = judge_file(tmp_path, "http://127.0.0.1:9/v1", name="u")
+    text = unknown.read_text().replace("openai/m", "nosuch-model").split("api_base")
+    unknown.write_text(text[0] + "\n".join(text[1].split("\n")[1:]))
+    assert_clear(run("label", "--judge", unknown), 6, "nosuch-model")
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = subprocess.run(
+        concord("--debug", "report", "--store", tmp_path / "none.duckdb"),
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert "Traceback" in done.stderr
+
+
+def test_control_characters_do_not_reach_the_terminal(run, tmp_path):
+    path = tmp_path / "evil.csv"
+    path.write_text("item,annotator,preference\n1,\x1b[31mred[bold],a\n1,bob,b\n")
+    run("import", "csv", path)
+    out = run("report")[1] + run("datasets", "show", "evil")[1] + run("sql", "FROM annotators")[1]
+    assert "\x1b" not in out
+    assert "[bold]" in out

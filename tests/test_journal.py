@@ -1,0 +1,83 @@
+"""The journal: complete lines survive, torn ones vanish, a lock tells live from dead."""
+
+import subprocess
+import sys
+
+import pytest
+
+from data.errors import RunError
+from data.journal import Journal, is_live, iter_events, journals_in, read_events
+
+
+def test_events_come_back_in_order_from_any_offset(tmp_path):
+    path = tmp_path / "new" / "r.jsonl"
+    events = [{"event": "x", "n": n, "text": "é\u2028\n\udc80"} for n in range(5)]
+    with Journal(path) as journal:
+        for event in events:
+            journal.write(event)
+    found, end = read_events(path)
+    assert found == events == list(iter_events(path))
+    assert end == path.stat().st_size
+    assert read_events(path, end) == ([], end)
+    [first], offset = read_events(path, 0, size=1)
+    assert first == events[0]
+    assert read_events(path, offset)[0] == events[1:]
+
+
+@pytest.mark.parametrize("torn", [b'{"event": "lab', b"\xff\xfe", b"x" * 200_000])
+def test_a_torn_last_line_is_dropped(tmp_path, torn):
+    path = tmp_path / "r.jsonl"
+    with Journal(path) as journal:
+        journal.write({"n": 1})
+    with path.open("ab") as file:
+        file.write(torn)
+    assert read_events(path)[0] == list(iter_events(path)) == [{"n": 1}]
+    with Journal(path) as journal:
+        journal.write({"n": 2})
+    assert read_events(path)[0] == [{"n": 1}, {"n": 2}]
+
+
+def test_a_journal_of_one_torn_line_is_empty(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b'{"n"')
+    assert read_events(path) == ([], 0)
+    Journal(path).close()
+    assert path.read_bytes() == b""
+
+
+def test_one_writer_at_a_time(tmp_path):
+    path = tmp_path / "r.jsonl"
+    with Journal(path):
+        assert is_live(path)
+        with pytest.raises(RunError, match="written by another process"):
+            Journal(path)
+    assert not is_live(path)
+
+
+def test_a_killed_writer_is_dead_and_its_lines_stay(tmp_path):
+    path = tmp_path / "r.jsonl"
+    code = """
+import os, sys
+from pathlib import Path
+from data.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+journal.write({"n": 1})
+print("written", flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"written\n"
+    assert is_live(path)
+    process.kill()
+    process.communicate()
+    assert not is_live(path)
+    assert read_events(path)[0] == [{"n": 1}]
+
+
+def test_journals_of_a_store(tmp_path):
+    assert list(journals_in(tmp_path / "none")) == []
+    for name in ("b.jsonl", "a.jsonl", "x.lock"):
+        (tmp_path / name).touch()
+    assert [path.name for path in journals_in(tmp_path)] == ["a.jsonl", "b.jsonl"]

@@ -1,0 +1,190 @@
+"""Journals into the store: exactly once, whatever was killed when."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from data.journal import Journal
+from data.ledger import (
+    commit_journal,
+    end_event,
+    failed_event,
+    label_event,
+    run_event,
+    sent_event,
+    take_up,
+)
+from data.records import (
+    Annotator,
+    AnnotatorKind,
+    Label,
+    LabelStatus,
+    Preference,
+    Reply,
+    Run,
+    RunStatus,
+    Shown,
+)
+from data.store import Store, StoreLockedError, first_row
+
+JUDGE = Annotator(AnnotatorKind.JUDGE, "j", definition={"judge": "j", "identity": "1"})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "s.duckdb", create=True, wait_seconds=0.3)
+
+
+def a_run(store):
+    run = Run(
+        uuid4(), JUDGE.annotator_id, "j", "d", {"limit": None}, 4, datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    return run, Journal(store.journals / f"{run.run_id}.jsonl")
+
+
+def a_label(n, **changes):
+    label = Label(
+        UUID(int=n), JUDGE.annotator_id, Shown.AB, LabelStatus.OK, Preference.A, cost_usd=0.5
+    )
+    return replace(label, **changes)
+
+
+def a_reply(n, paid=0.5):
+    return Reply(UUID(int=1000 + n), "Verdict: 1", "served", 10, 2, paid, "v1", 0.25, "stop")
+
+
+def buy(journal, n, **changes):
+    journal.write(sent_event(a_reply(n).request_hash))
+    journal.write(label_event(a_label(n, **changes), a_reply(n), bought=True))
+
+
+def one(store, sql):
+    with store.reading() as con:
+        return first_row(con, sql)
+
+
+def test_a_commit_takes_everything_once(store):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        buy(journal, 1)
+        buy(journal, 2)
+        assert commit_journal(store, journal.path) == 2
+        assert commit_journal(store, journal.path) == 0
+        buy(journal, 3)
+        assert commit_journal(store, journal.path) == 1
+        journal.write(end_event(RunStatus.COMPLETE))
+        commit_journal(store, journal.path, final=True)
+    assert one(store, "SELECT count(*), sum(cost_usd) FROM labels") == (3, 1.5)
+    assert one(store, "SELECT count(*), sum(paid_usd) FROM replies") == (3, 1.5)
+    assert one(store, "SELECT count(*) FROM label_replies") == (3,)
+    sql = "SELECT planned, done, failed, spent_usd, status, ended_at IS NULL FROM runs"
+    assert one(store, sql) == (4, 3, 0, 1.5, "complete", False)
+    assert one(store, "SELECT kind, name, definition->>'judge' FROM annotators") == (
+        "judge",
+        "j",
+        "j",
+    )
+    assert one(store, "SELECT count(*) FROM possibly_paid") == (0,)
+
+
+def test_a_long_journal_is_taken_in_parts(store, monkeypatch):
+    import data.ledger
+
+    monkeypatch.setattr(
+        data.ledger, "read_events", lambda p, o: data.journal.read_events(p, o, size=300)
+    )
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        for n in range(20):
+            buy(journal, n)
+        assert commit_journal(store, journal.path) == 20
+    assert one(store, "SELECT count(*) FROM labels") == (20,)
+
+
+def test_a_dead_run_is_taken_up_and_lists_what_may_have_been_paid(store):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        buy(journal, 1)
+        journal.write(sent_event(UUID(int=7)))
+        journal.write(sent_event(UUID(int=8)))
+        journal.write(failed_event(UUID(int=8)))
+        assert take_up(store) == []  # it is live
+    assert take_up(store) == [(journal.path, 1)]
+    assert take_up(store) == []
+    assert one(store, "SELECT status, done FROM runs") == ("interrupted", 1)
+    assert one(store, "SELECT count(*), min(request_hash) FROM possibly_paid") == (1, UUID(int=7))
+
+
+def test_a_resumed_run_keeps_what_may_have_been_paid_once(store):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        journal.write(sent_event(UUID(int=1001)))
+    take_up(store)
+    with Journal(journal.path) as again:
+        again.write(run_event(run, JUDGE))
+        buy(again, 1)
+        commit_journal(store, again.path)
+        assert one(store, "SELECT status FROM runs") == ("running",)
+        again.write(end_event(RunStatus.COMPLETE))
+        commit_journal(store, again.path, final=True)
+    assert one(store, "SELECT count(*) FROM possibly_paid") == (1,)
+    assert one(store, "SELECT status, done FROM runs") == ("complete", 1)
+
+
+def test_a_later_label_takes_the_place_of_a_failure_only(store):
+    run, journal = a_run(store)
+    failed = a_label(1, status=LabelStatus.FAILED, preference=None, details={"reason": "500"})
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        journal.write(label_event(failed, None, bought=False))
+        commit_journal(store, journal.path)
+        assert one(store, "SELECT done, failed FROM runs") == (0, 1)
+        buy(journal, 1)
+        commit_journal(store, journal.path)
+        assert one(store, "SELECT done, failed FROM runs") == (1, 0)
+        journal.write(label_event(a_label(1, preference=Preference.B), None, bought=False))
+        commit_journal(store, journal.path)
+    assert one(store, "SELECT count(*), min(preference) FROM labels") == (1, "a")
+
+
+def test_a_reused_reply_costs_the_label_but_is_not_paid_again(store):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        buy(journal, 1)
+        second = a_label(2, shown=Shown.BA)
+        journal.write(label_event(second, a_reply(1), bought=False))
+        commit_journal(store, journal.path)
+    assert one(store, "SELECT sum(cost_usd) FROM labels") == (1.0,)
+    assert one(store, "SELECT sum(paid_usd), count(*) FROM replies") == (0.5, 1)
+    assert one(store, "SELECT count(*) FROM label_replies") == (2,)
+
+
+def test_an_unknown_price_stays_unknown(store):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        journal.write(sent_event(UUID(int=1001)))
+        label = a_label(1, cost_usd=None)
+        journal.write(label_event(label, a_reply(1, paid=None), bought=True))
+        commit_journal(store, journal.path)
+    assert one(store, "SELECT cost_usd FROM labels") == (None,)
+    assert one(store, "SELECT paid_usd FROM replies") == (None,)
+
+
+def test_a_store_in_use_loses_nothing(store):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        buy(journal, 1)
+        with store.reading(), pytest.raises(StoreLockedError):
+            commit_journal(store, journal.path)
+    with store.reading():
+        assert take_up(store) == []
+    assert take_up(store) == [(journal.path, 1)]
