@@ -1,4 +1,4 @@
-"""What a reader may choose on every view. Each choice is a query parameter: a view is a deep link."""
+"""What a reader may choose. Each choice is a query parameter, so every view is a deep link."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Choice:
     rules: Rules
 
 
-def choose(view: str, seen: Snapshot, datasets: Sequence[str]) -> Choice:
-    """The controls that all views share, in one row."""
+def choose(view: str, seen: Snapshot, simulated: Mapping[str, bool]) -> Choice:
+    """The controls that all views share, in one row; `simulated` holds every data set's name."""
     with st.container(key="controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        dataset = pick(view, "dataset", "Data set", datasets, width=320)
+        dataset = pick(view, "dataset", "Data set", list(simulated), width=320)
         criteria = loading.criteria(seen, dataset) or [OVERALL]
         criterion = OVERALL if OVERALL in criteria else criteria[0]
         if len(criteria) > 1:
@@ -42,8 +42,13 @@ def choose(view: str, seen: Snapshot, datasets: Sequence[str]) -> Choice:
             )
         with st.popover("Rules", type="tertiary", key="rules"):
             rules = _rules(view)
-        if not rules == Rules():
-            st.badge("rules changed", color="gray")
+        with st.container(
+            key="tags", horizontal=True, vertical_alignment="center", width="content"
+        ):
+            if simulated[dataset]:
+                st.badge("simulated: no person gave the human labels", color="violet")
+            if rules != Rules():
+                st.badge("rules changed", color="gray")
     return Choice(dataset, criterion, rules)
 
 
@@ -85,6 +90,16 @@ def pick(
     )
     remember(name, None if chosen == first and name != "dataset" else str(chosen))
     return chosen
+
+
+def write(view: str, name: str, label: str, *, width: int) -> str:
+    """A line of text that starts at its query parameter and writes it."""
+    key = f"{view}-{name}"
+    if key not in st.session_state:
+        st.session_state[key] = st.query_params.get(name, "")
+    text = st.text_input(label, key=key, width=width).strip()
+    remember(name, text or None)
+    return text
 
 
 def remember(name: str, value: str | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import altair as alt
 import pandas as pd
@@ -17,7 +17,7 @@ import pandas as pd
 from app.theme import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from app.tables import Dot, Pair, Spot
 
@@ -26,29 +26,33 @@ Range = tuple[float, float]
 
 ROW = 48  # pixels of a row: its words above, its dot below
 WORDS, MARK = -10, 9  # their offsets from the row's middle
-SIZE, SMALL = 13, 12
 UNDER, OVER = 56, 22  # pixels of the axis below, and of the band's name above
-CELL = (46, 32)
-AXIS_FORMATS = {
-    "share": ".0%",
-    "usd": "$,~r",
-    "seconds": ",~r",
-    "kappa": ".1f",
-    "share difference": "+d",
-}
+SIZE, SMALL = 13, 12
+CELL, LABELS = (46, 32), 200
+SCATTER = 360
+AXIS_FORMATS = {"share": ".0%", "usd": "$,~r", "seconds": ",~r", "kappa": ".1f"}
+SIGNED = "datum.value > 0 ? '+' + datum.label : datum.label"
 TICKS = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The horizontal axis of a dot figure; `domain` None is taken from the data."""
+    """The horizontal axis of a dot figure: its title, its unit, and a value of no difference."""
 
     title: str
     unit: str = "share"
     log: bool = False
     zero: float | None = None
-    domain: Range | None = None
     band_title: str = ""
+
+    @property
+    def factor(self) -> float:
+        """Differences of shares are drawn in points."""
+        return 100.0 if self.unit == "share difference" else 1.0
+
+    def place(self, value: float | None) -> float | None:
+        """Where a value stands; None for what a log axis has no place for."""
+        return None if value is None or (self.log and value <= 0) else value * self.factor
 
 
 def colour(field: str) -> alt.Color:
@@ -56,54 +60,47 @@ def colour(field: str) -> alt.Color:
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(ROLES)), legend=None)
 
 
-def painted(columns: dict[str, Any]) -> pd.DataFrame:
+def painted(columns: Mapping[str, Any]) -> pd.DataFrame:
     """A table with a constant column for each role, for marks whose colour is not in the data."""
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame(dict(columns))
     return frame.assign(**{role: role for role in ROLES})
 
 
 def dots(rows: Sequence[Dot], axis: Axis) -> Chart:
     """One row per annotator: name and figures above, dot with interval and its band below."""
-    frame = _frame(rows, axis)
-    domain = axis.domain or _domain(rows, axis)
-    base = alt.Chart(frame).encode(y=alt.Y("row:O", axis=None, scale=alt.Scale(type="band")))
-    x = _x(axis, domain)
-    layers = [
-        *_bands(base, x, rows, axis, domain),
-        *_zero(axis, x),
-        base.mark_rule(strokeWidth=2.5, yOffset=MARK, strokeCap="round").encode(
-            x=x.field("low"), x2="high:Q", color=colour("role")
-        ),
-        *_points(base, x),
-        *_words(base),
-    ]
-    over = OVER if any(row.band for row in rows) and axis.band_title else 0
+    x = _x(axis, _domain(rows, axis))
+    by_row = alt.Y("row:O", axis=None, scale=alt.Scale(type="band"))
+    base = alt.Chart(_frame(rows, axis)).encode(y=by_row)
+    layers = [*_bands(base, x), *_band_name(rows, axis, x), *_zero(base, axis, x)]
+    layers += [*_intervals(base, x), *_points(base, x), *_words(base)]
+    over = OVER if axis.band_title and any(row.band for row in rows) else 0
     height = ROW * max(1, len(rows)) + UNDER + over  # Streamlit fits axis and padding into it
-    return alt.layer(*layers).properties(height=height, width="container")
+    return _layered(layers, "container", height)
+
+
+def _layered(layers: Sequence[Any], width: int | Literal["container"], height: int) -> Chart:
+    return cast("Chart", alt.layer(*layers).properties(width=width, height=height))
 
 
 def _frame(rows: Sequence[Dot], axis: Axis) -> pd.DataFrame:
-    """The rows as columns of fixed names; what a log axis cannot place is left without a dot."""
-    scale = 100.0 if axis.unit == "share difference" else 1.0
-
-    def placed(value: float | None) -> float | None:
-        return None if value is None or (axis.log and value <= 0) else value * scale
-
-    table = {
-        "row": range(len(rows)),
-        "name": [row.name for row in rows],
-        "role": [row.role for row in rows],
-        "value": _floats(placed(row.value) for row in rows),
-        "low": _floats(placed(row.low) for row in rows),
-        "high": _floats(placed(row.high) for row in rows),
-        "band_low": _floats(placed(row.band[0]) if row.band else None for row in rows),
-        "band_high": _floats(placed(row.band[1]) if row.band else None for row in rows),
-        "text": [row.text for row in rows],
-        "figures": [f"{row.text} · n {row.n:,}" if row.n else row.text for row in rows],
-        "rests": [row.rests_on for row in rows],
-        "note": [row.note for row in rows],
-    }
-    return painted(table)
+    """The rows as columns of fixed names."""
+    bands = [row.band or (None, None) for row in rows]
+    return painted(
+        {
+            "row": range(len(rows)),
+            "name": [row.name for row in rows],
+            "role": [row.role for row in rows],
+            "value": _floats(axis.place(row.value) for row in rows),
+            "low": _floats(axis.place(row.low) for row in rows),
+            "high": _floats(axis.place(row.high) for row in rows),
+            "band_low": _floats(axis.place(band[0]) for band in bands),
+            "band_high": _floats(axis.place(band[1]) for band in bands),
+            "text": [row.text for row in rows],
+            "figures": [f"{row.text} · n {row.n:,}" if row.n else row.text for row in rows],
+            "rests": [row.rests_on for row in rows],
+            "note": [row.note for row in rows],
+        }
+    )
 
 
 def _floats(values: Iterable[float | None]) -> pd.Series[float]:
@@ -114,6 +111,7 @@ def _floats(values: Iterable[float | None]) -> pd.Series[float]:
 class _X:
     axis: alt.Axis
     scale: alt.Scale
+    domain: Range
 
     def field(self, name: str) -> alt.X:
         return alt.X(f"{name}:Q", axis=self.axis, scale=self.scale)
@@ -123,41 +121,54 @@ class _X:
 
 
 def _x(axis: Axis, domain: Range) -> _X:
-    return _X(
-        alt.Axis(
-            title=axis.title,
-            format=AXIS_FORMATS.get(axis.unit, ".2~f"),
-            values=_ticks(domain, axis.log),
-            grid=True,
-            gridOpacity=0.6,
-            domain=False,
-            ticks=False,
-            labelFontSize=SMALL,
-            labelFlush=True,
-            titleFontSize=SMALL,
-            titleFontWeight="normal",
-            titleAnchor="start",
-            titleAlign="left",
-        ),
-        alt.Scale(type="log" if axis.log else "linear", domain=list(domain), nice=False),
+    drawn = _axis(
+        axis.title,
+        AXIS_FORMATS.get(axis.unit, ".2~f"),
+        _ticks(domain, axis.log),
+        labelFlush=True,
+        labelExpr=SIGNED if axis.factor > 1 else "datum.label",
+        titleAnchor="start",
+        titleAlign="left",
+    )
+    return _X(drawn, _scale(domain, log=axis.log), domain)
+
+
+def _axis(title: str | None, form: str, values: Sequence[float], **more: Any) -> alt.Axis:
+    """A quiet axis: grid lines, no line of its own."""
+    return alt.Axis(
+        title=title,
+        format=form,
+        values=list(values),
+        gridOpacity=0.6,
+        domain=False,
+        ticks=False,
+        labelFontSize=SMALL,
+        titleFontSize=SMALL,
+        titleFontWeight="normal",
+        **more,
     )
 
 
+def _scale(domain: Range, *, log: bool = False) -> alt.Scale:
+    return alt.Scale(type="log" if log else "linear", domain=list(domain), nice=False)
+
+
 def _domain(rows: Sequence[Dot], axis: Axis) -> Range:
-    """Round limits around all values, intervals and bands (in the axis's unit)."""
-    factor = 100.0 if axis.unit == "share difference" else 1.0
+    """Round limits around all values, intervals and bands."""
     found = [v for row in rows for v in (row.value, row.low, row.high, *(row.band or ()))]
-    values = [v * factor for v in found if v is not None and not (axis.log and v <= 0)]
-    values += [] if axis.zero is None else [axis.zero]
+    values = [placed for v in found if (placed := axis.place(v)) is not None]
     if not values:
         return (1.0, 10.0) if axis.log else (0.0, 1.0)
     low, high = min(values), max(values)
     if axis.log:
         return (10.0 ** floor(log10(low) - 0.05), 10.0 ** ceil(log10(high) + 0.05))
-    return _round(low, high, least=10.0 if factor > 1 else 0.2, share=axis.unit == "share")
+    if axis.zero is not None:  # clear of the edge, where the names stand
+        low, high = min(low, axis.zero - 0.02), max(high, axis.zero + 0.02)
+    return _round(low, high, least=0.2 if axis.factor == 1 else 10.0, share=axis.unit == "share")
 
 
 def _round(low: float, high: float, *, least: float, share: bool) -> Range:
+    """Limits at whole ticks, at least `least` apart."""
     if high - low < least:
         middle = (low + high) / 2
         low, high = middle - least / 2, middle + least / 2
@@ -168,62 +179,68 @@ def _round(low: float, high: float, *, least: float, share: bool) -> Range:
 
 
 def _step(low: float, high: float) -> float:
-    """A round distance of ticks: four to nine of them."""
+    """A round distance of ticks: about five of them."""
     raw = (high - low) / 5
     power = 10.0 ** floor(log10(raw))
     return next((t * power for t in TICKS if t * power >= raw * 0.999), 10 * power)
 
 
-def _ticks(domain: Range, log: bool) -> list[float]:
+def _ticks(domain: Range, log: bool = False) -> list[float]:
     low, high = domain
     if log:
         return [10.0**k for k in range(round(log10(low)), round(log10(high)) + 1)]
     step = _step(low, high)
-    first = ceil(low / step - 1e-9)
-    return [round(step * k, 10) for k in range(first, floor(high / step + 1e-9) + 1)]
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [round(step * k, 10) for k in range(first, last + 1)]
 
 
-def _bands(
-    base: alt.Chart, x: _X, rows: Sequence[Dot], axis: Axis, domain: Range
-) -> list[alt.Chart]:
-    """What each row is compared with, as shading; its name stands above the first one."""
-    banded = [row.band for row in rows if row.band]
-    if not banded:
-        return []
-    shaded = base.mark_rect(opacity=0.75, strokeWidth=1.5).encode(
+def _bands(base: alt.Chart, x: _X) -> list[alt.Chart]:
+    """What each row is compared with: shading, or a tick where there is no interval."""
+    shaded = base.mark_rect(opacity=0.75).encode(
         x=x.field("band_low"), x2="band_high:Q", color=colour("band")
     )
-    factor = 100.0 if axis.unit == "share difference" else 1.0
-    middle = factor * (banded[0][0] + banded[0][1]) / 2
-    share = (middle - domain[0]) / (domain[1] - domain[0])
-    align = "left" if share < 0.3 else "right" if share > 0.7 else "center"
-    edge = {"left": banded[0][0], "right": banded[0][1], "center": middle / factor}[align]
-    name = (
-        alt.Chart(painted({"text": [axis.band_title]}))
-        .mark_text(align=align, baseline="bottom", fontSize=SMALL)
-        .encode(x=x.at(edge * factor), y=alt.value(-5), text="text:N", color=colour("human"))
+    points = base.transform_filter("datum.band_low === datum.band_high")
+    ticks = points.mark_tick(thickness=3, size=18, yOffset=MARK, orient="vertical")
+    return [shaded, ticks.encode(x=x.field("band_low"), color=colour("human"))]
+
+
+def _band_name(rows: Sequence[Dot], axis: Axis, x: _X) -> list[alt.Chart]:
+    """What the band is, above the first row that has one, kept inside the figure."""
+    banded = [row.band for row in rows if row.band]
+    if not banded or not axis.band_title:
+        return []
+    low, high = (axis.factor * end for end in banded[0])
+    share = ((low + high) / 2 - x.domain[0]) / (x.domain[1] - x.domain[0])
+    align, at = ("left", low) if share < 0.3 else ("center", (low + high) / 2)
+    align, at = ("right", high) if share > 0.7 else (align, at)
+    name = alt.Chart(painted({"text": [axis.band_title]})).mark_text(
+        align=cast("Literal['left']", align), baseline="bottom", fontSize=SMALL
     )
-    return [shaded, *([name] if axis.band_title else [])]
+    return [name.encode(x=x.at(at), y=alt.value(-5), text="text:N", color=colour("human"))]
 
 
-def _zero(axis: Axis, x: _X) -> list[alt.Chart]:
+def _zero(base: alt.Chart, axis: Axis, x: _X) -> list[alt.Chart]:
+    """The line of no difference, drawn beside the dots only: words stay readable."""
     if axis.zero is None:
         return []
-    line = alt.Chart(painted({"zero": [0]})).mark_rule(strokeWidth=1.5)
+    line = base.mark_tick(thickness=1.5, size=26, yOffset=MARK, orient="vertical")
     return [line.encode(x=x.at(axis.zero), color=colour("muted"))]
 
 
+def _intervals(base: alt.Chart, x: _X) -> list[alt.Chart]:
+    line = base.mark_rule(strokeWidth=2.5, yOffset=MARK, strokeCap="round")
+    return [line.encode(x=x.field("low"), x2="high:Q", color=colour("role"))]
+
+
 def _points(base: alt.Chart, x: _X) -> list[alt.Chart]:
-    """A filled dot with an interval; a hollow one where there are too few prompts for it."""
-    hollow = "isValid(datum.value) && !isValid(datum.low)"
-    tooltip = _tooltip()
+    """A filled dot with an interval; a hollow one where there is none."""
+    look: dict[str, Any] = {"opacity": 1, "yOffset": MARK}
+    encoded = {"x": x.field("value"), "color": colour("role"), "tooltip": _tooltip()}
+    filled = base.transform_filter("isValid(datum.low)")
+    hollow = base.transform_filter("isValid(datum.value) && !isValid(datum.low)")
     return [
-        base.transform_filter("isValid(datum.low)")
-        .mark_point(filled=True, opacity=1, size=90, yOffset=MARK)
-        .encode(x=x.field("value"), color=colour("role"), tooltip=tooltip),
-        base.transform_filter(hollow)
-        .mark_point(filled=False, opacity=1, size=80, strokeWidth=2, yOffset=MARK)
-        .encode(x=x.field("value"), color=colour("role"), tooltip=tooltip),
+        filled.mark_point(filled=True, size=90, **look).encode(**encoded),
+        hollow.mark_point(filled=False, size=80, strokeWidth=2, **look).encode(**encoded),
     ]
 
 
@@ -239,8 +256,9 @@ def _tooltip() -> list[alt.Tooltip]:
 def _words(base: alt.Chart) -> list[alt.Chart]:
     """Name at the left and figures at the right of each row, above its dot."""
     common: dict[str, Any] = {"baseline": "middle", "fontSize": SIZE, "dy": WORDS}
+    room = alt.expr("max(60, width - 165)")
     return [
-        base.mark_text(align="left", limit=alt.expr("max(60, width - 165)"), **common).encode(
+        base.mark_text(align="left", limit=room, **common).encode(
             x=alt.value(0), text="name:N", color=colour("ink"), tooltip=_tooltip()
         ),
         base.mark_text(align="right", **common).encode(
@@ -250,10 +268,34 @@ def _words(base: alt.Chart) -> list[alt.Chart]:
 
 
 def matrix(names: Sequence[str], pairs: Sequence[Pair], title: str) -> Chart:
-    """Numbered annotators against each other; the darker (or lighter) a cell, the more alike."""
-    labels = [f"{k + 1}   {name}" for k, name in enumerate(names)]
+    """Numbered annotators against each other; the stronger a cell's shade, the more alike."""
+    labels = [f"{k + 1} · {name}" for k, name in enumerate(names)]
     numbers = [str(k + 1) for k in range(len(names))]
-    frame = painted(
+    base = alt.Chart(_cells(names, labels, numbers, pairs)).encode(
+        y=alt.Y("first:N", sort=labels, scale=alt.Scale(padding=0.06),
+                axis=_sides(labelLimit=LABELS, labelPadding=8)),
+        x=alt.X("second:N", sort=numbers, scale=alt.Scale(padding=0.04),
+                axis=_sides(orient="top", labelAngle=0)),
+        tooltip=[
+            alt.Tooltip("name:N", title="Annotator"),
+            alt.Tooltip("other:N", title="Compared with"),
+            alt.Tooltip("text:N", title=title),
+            alt.Tooltip("rests:N", title="Rests on"),
+        ],
+    )  # fmt: skip
+    shade = alt.Color("value:Q", scale=alt.Scale(domain=[0, 1], clamp=True), legend=None)
+    cells = base.mark_rect(cornerRadius=3).encode(color=shade)
+    figures = base.mark_text(fontSize=SMALL).encode(text="figure:N", color=colour("ink"))
+    beside = min(LABELS, max(map(len, labels)) * 7) + 20  # Streamlit fits the axes into the size
+    width, height = (side * len(names) for side in CELL)
+    layered = _layered([cells, figures], beside + width, 30 + height)
+    return cast("Chart", layered.resolve_scale(color="independent"))
+
+
+def _cells(
+    names: Sequence[str], labels: Sequence[str], numbers: Sequence[str], pairs: Sequence[Pair]
+) -> pd.DataFrame:
+    return painted(
         {
             "first": [labels[pair.row] for pair in pairs],
             "second": [numbers[pair.column] for pair in pairs],
@@ -261,83 +303,72 @@ def matrix(names: Sequence[str], pairs: Sequence[Pair], title: str) -> Chart:
             "other": [names[pair.column] for pair in pairs],
             "value": _floats(pair.value for pair in pairs),
             "text": [pair.text for pair in pairs],
-            "figure": ["" if pair.value is None else f"{pair.value:.2f}" for pair in pairs],
+            "figure": [pair.figure for pair in pairs],
             "rests": [pair.rests_on for pair in pairs],
         }
     )
-    width, height = CELL
-    axis = {"title": None, "domain": False, "ticks": False, "labelFontSize": SIZE}
-    base = alt.Chart(frame).encode(
-        y=alt.Y("first:N", sort=labels, axis=alt.Axis(**axis, labelLimit=190, labelPadding=8)),
-        x=alt.X("second:N", sort=numbers, axis=alt.Axis(**axis, orient="top", labelAngle=0)),
+
+
+def _sides(**more: Any) -> alt.Axis:
+    """An axis of names or numbers."""
+    return alt.Axis(
+        title=None, domain=False, ticks=False, labelFontSize=SIZE, labelFlush=False, **more
+    )
+
+
+def scatter(spots: Sequence[Spot], titles: tuple[str, str]) -> Chart:
+    """Agreement against cost (log), each point with its interval and its name above."""
+    costs = [spot.cost for spot in spots]
+    x_domain = (min(costs) / 4, max(costs) * 4)  # room for the names
+    ends = [v for spot in spots for v in (spot.agreement, spot.low, spot.high) if v is not None]
+    y_domain = _round(min(ends), max(ends) + 0.03, least=0.2, share=True)
+    base = alt.Chart(_spots(spots, y_domain)).encode(
+        x=alt.X("cost:Q", scale=_scale(x_domain, log=True),
+                axis=_axis(titles[0], AXIS_FORMATS["usd"], _money_ticks(x_domain))),
+        color=colour("role"),
         tooltip=[
             alt.Tooltip("name:N", title="Annotator"),
-            alt.Tooltip("other:N", title="Compared with"),
-            alt.Tooltip("text:N", title=title),
-            alt.Tooltip("rests:N", title="Rests on"),
+            alt.Tooltip("agreement_text:N", title=titles[1]),
+            alt.Tooltip("cost_text:N", title=titles[0]),
         ],
-    )
-    shade = alt.Color("value:Q", scale=alt.Scale(domain=[0, 1], clamp=True), legend=None)
-    cells = base.mark_rect(cornerRadius=3, stroke="transparent", strokeWidth=3).encode(color=shade)
-    figures = base.mark_text(fontSize=SMALL).encode(text="figure:N", color=colour("ink"))
-    layered = alt.layer(cells, figures).resolve_scale(color="independent")
-    return layered.properties(width=width * len(names), height=height * len(names))
+    )  # fmt: skip
+
+    def y(field: str) -> alt.Y:
+        axis = _axis(titles[1], AXIS_FORMATS["share"], _ticks(y_domain))
+        return alt.Y(f"{field}:Q", axis=axis, scale=_scale(y_domain))
+
+    layers = [
+        base.mark_rule(strokeWidth=2.5, strokeCap="round").encode(y=y("low"), y2="high:Q"),
+        base.mark_point(filled=True, opacity=1, size=100).encode(y=y("agreement")),
+        base.mark_text(dy=-10, fontSize=SIZE, limit=200).encode(
+            y=y("place"), text="name:N", color=colour("ink")
+        ),
+    ]
+    return _layered(layers, "container", SCATTER)
 
 
-def scatter(spots: Sequence[Spot], titles: tuple[str, str], height: int = 360) -> Chart:
-    """Agreement against cost (log), each point with its name beside it."""
-    costs = [spot.cost for spot in spots]
-    x_domain = (min(costs) / 3, max(costs) * 8)  # room for the names at the right
-    ends = [v for spot in spots for v in (spot.agreement, spot.low, spot.high) if v is not None]
-    y_domain = _round(min(ends), max(ends), least=0.2, share=True)
-    frame = painted(
+def _spots(spots: Sequence[Spot], domain: Range) -> pd.DataFrame:
+    tops = [spot.agreement if spot.high is None else spot.high for spot in spots]
+    return painted(
         {
             "name": [spot.name for spot in spots],
             "role": [spot.role for spot in spots],
-            "cost": costs,
+            "cost": [spot.cost for spot in spots],
             "agreement": [spot.agreement for spot in spots],
             "low": _floats(spot.low for spot in spots),
             "high": _floats(spot.high for spot in spots),
             "cost_text": [spot.cost_text for spot in spots],
             "agreement_text": [spot.agreement_text for spot in spots],
-            "place": _apart([spot.agreement for spot in spots], y_domain, 17 / height),
+            "place": _apart(tops, domain, 17 / SCATTER),
         }
     )
-    base = alt.Chart(frame).encode(color=colour("role"))
-    x = alt.X("cost:Q", scale=alt.Scale(type="log", domain=list(x_domain), nice=False),
-              axis=_plain_axis(titles[0], "$,~r", _money_ticks(x_domain)))  # fmt: skip
-    y_axis = _plain_axis(titles[1], ".0%", _ticks(y_domain, log=False))
-    y_scale = alt.Scale(domain=list(y_domain), nice=False)
-    tooltip = [
-        alt.Tooltip("name:N", title="Annotator"),
-        alt.Tooltip("agreement_text:N", title=titles[1]),
-        alt.Tooltip("cost_text:N", title=titles[0]),
-    ]
-    layers = [
-        base.mark_rule(strokeWidth=2.5, strokeCap="round").encode(
-            x=x, y=alt.Y("low:Q", axis=y_axis, scale=y_scale), y2="high:Q"
-        ),
-        base.mark_point(filled=True, opacity=1, size=100).encode(
-            x=x, y=alt.Y("agreement:Q", axis=y_axis, scale=y_scale), tooltip=tooltip
-        ),
-        base.mark_text(align="left", dx=10, fontSize=SIZE, limit=200).encode(
-            x=x, y=alt.Y("place:Q", axis=y_axis, scale=y_scale), text="name:N",
-            color=colour("ink"), tooltip=tooltip,
-        ),
-    ]  # fmt: skip
-    return alt.layer(*layers).properties(height=height, width="container")
-
-
-def _plain_axis(title: str, form: str, values: list[float]) -> alt.Axis:
-    return alt.Axis(title=title, format=form, values=values, gridOpacity=0.6, domain=False,
-                    ticks=False, labelFontSize=SMALL, titleFontSize=SMALL,
-                    titleFontWeight="normal")  # fmt: skip
 
 
 def _money_ticks(domain: Range) -> list[float]:
+    """Powers of ten inside the domain, with a step between where there are few."""
     low, high = domain
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
-    wanted = (1, 3) if len(powers) <= 5 else (1,)
+    wanted = (1, 3) if len(powers) <= 4 else (1,)
     return [t * 10.0**k for k in powers for t in wanted if low <= t * 10.0**k <= high]
 
 

@@ -91,11 +91,9 @@ def _page(
     if not found:
         _empty(seen.store)
         return
-    choice = controls.choose(view, seen, list(found))
+    simulated = {name: bool(row["simulated"]) for name, row in found.items()}
+    choice = controls.choose(view, seen, simulated)
     dataset = found[choice.dataset]
-    if dataset["simulated"]:
-        with st.container(key="simulated"):
-            st.badge("simulated: no human gave these human labels", color="gray")
     st.title(question, anchor=False)
     body(Context(seen, choice, dataset))
 
@@ -121,10 +119,10 @@ def _empty(store: str) -> None:
     st.title("No data yet", anchor=False)
     with st.container(key="lead"):
         st.text("This store holds no data set. Bring in labels of your own:")
-    st.code(commands.import_csv(store), language=None)
+    st.code(commands.import_csv(store), language=None, wrap_lines=True)
     with st.container(key="lead-2"):
         st.text("Or look around first, with a bundled sample: no key and no network needed.")
-    st.code(commands.demo(), language=None)
+    st.code(commands.demo(), language=None, wrap_lines=True)
 
 
 def _unavailable(error: ConcordError, store: str) -> None:
@@ -132,8 +130,8 @@ def _unavailable(error: ConcordError, store: str) -> None:
     with st.container(key="lead"):
         st.text(f"{error.what}.")
         st.text(error.fix)
-    st.code(commands.import_csv(store), language=None)
-    st.code(commands.demo(), language=None)
+    st.code(commands.import_csv(store), language=None, wrap_lines=True)
+    st.code(commands.demo(), language=None, wrap_lines=True)
 
 
 def _locked(store: str, error: ConcordError) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from app.browsing import chosen_dataset
-from app.terminal import ProgressLine, print_json, print_labelled, print_table, say
+from app.terminal import ProgressLine, out, print_json, print_labelled, print_table, say
 from data import queries
 from data.errors import ConcordError, RunError
 from data.ledger import take_up
@@ -59,14 +59,14 @@ def run_label(
     store = Store(path)
     options = LabelOptions(chosen_dataset(store, dataset), limit, concurrency)
     judge = BASELINES.get(name) or read_judge(find_judge(name))
+    if dry_run:
+        _say_plan(store, judge, options, as_json=as_json)
+        return
     client = None
     if not isinstance(judge, Baseline):
         from judges.litellm_client import LiteLLMClient
 
         client = LiteLLMClient(judge)
-    if dry_run:
-        _say_plan(store, judge, options, as_json=as_json)
-        return
     with ProgressLine(quiet=as_json) as progress:
         result = label(store, judge, client, options, progress)
     print_labelled(result)
@@ -89,10 +89,11 @@ def _say_plan(
     if as_json:
         print_json(planned)
         return
-    say(
+    out().print(
         f"{planned.annotator} on {planned.dataset}: {planned.comparisons:,} comparisons, "
         f"{planned.planned:,} labels (orders: {judge.orders}), {planned.done:,} there already, "
-        f"{planned.planned - planned.done:,} calls to make; nothing was sent"
+        f"{planned.planned - planned.done:,} calls to make; nothing was sent",
+        markup=False,
     )
 
 

@@ -48,10 +48,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """All estimates of a data set, and the kind of each of its annotators."""
+    """All estimates of a data set; kind and id of each annotator that has a name of its own."""
 
     rows: list[Estimate]
     kinds: dict[str, str]
+    ids: dict[str, str]
     has_anonymous: bool
 
 
@@ -144,9 +145,11 @@ def _compared(
 ) -> Compared:
     panel = _panel(store, version, dataset, criterion)
     rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
+    named = [who for who in panel.annotators if not who.anonymous]
     return Compared(
         rows=estimates_of(panel, rules),
-        kinds={who.name: str(who.kind) for who in panel.annotators if not who.anonymous},
+        kinds={who.name: str(who.kind) for who in named},
+        ids={who.name: who.annotator_id for who in named},
         has_anonymous=any(who.anonymous for who in panel.annotators),
     )
 

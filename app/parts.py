@@ -154,4 +154,4 @@ def next_step(why: str, command: str) -> None:
     with st.container(key="next"):
         st.subheader("Next step", anchor=False)
         st.text(why)
-        st.code(command, language=None)
+        st.code(command, language=None, wrap_lines=True)

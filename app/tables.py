@@ -52,6 +52,11 @@ class Pair:
     text: str
     rests_on: str
 
+    @property
+    def figure(self) -> str:
+        """What stands in the cell: two decimals, and no minus zero."""
+        return "" if self.value is None else f"{round(self.value, 2) + 0.0:.2f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:

@@ -7,6 +7,7 @@ in order, and a chart's colour scale has the roles as its domain. So a chart fol
 from __future__ import annotations
 
 import json
+from typing import Any
 
 ROLES = ("human", "AI", "baseline", "ink", "muted", "band", "line")
 
@@ -33,7 +34,7 @@ _DARK = {
     "backgroundColor": "#12161B",
     "secondaryBackgroundColor": "#1B2128",
     "textColor": "#E6E9ED",
-    "primaryColor": "#A9BCCF",
+    "primaryColor": "#587490",
     "borderColor": "#2B333D",
     "dataframeBorderColor": "#232A32",
     "dataframeHeaderBackgroundColor": "#12161B",
@@ -69,7 +70,7 @@ _SHARED = {
 
 def options() -> dict[str, str]:
     """Every theme option, by its name in Streamlit's configuration, as a command line writes it."""
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "theme": _SHARED,
         "theme.light": _section(_LIGHT, _LIGHT_CHART, _LIGHT_STEPS),
         "theme.dark": _section(_DARK, _DARK_CHART, _DARK_STEPS),
@@ -83,7 +84,7 @@ def options() -> dict[str, str]:
 
 def _section(
     colours: dict[str, str], chart: tuple[str, ...], steps: tuple[str, ...]
-) -> dict[str, str | list[str]]:
+) -> dict[str, Any]:
     return {
         **colours,
         "chartCategoricalColors": list(chart),

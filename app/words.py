@@ -6,17 +6,17 @@ Pure: no Streamlit, so every sentence can be tested. Wording of statistics is pi
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.browse import Show
 from data.records import AnnotatorKind, LabelStatus, Preference, RunStatus, Shown
 from pipelines.estimates import ALL
-from pipelines.findings import SAME_POINTS, find
+from pipelines.findings import BASELINES, SAME_POINTS, find, main_reference
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN, MajorityRule, UnparsedRule
 from pipelines.wording import NOT_KNOWN, duration, interval_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipelines.estimates import Estimate
 
@@ -69,7 +69,7 @@ _RULES = {
 }
 
 
-def word(words: Mapping[str, str], value: str | None) -> str:
+def word(words: Mapping[Any, str], value: str | None) -> str:
     """The word for a stored value; `not known` where there is none."""
     return NOT_KNOWN if value is None else words.get(value, value.replace("_", " "))
 
@@ -127,39 +127,57 @@ def reading(row: Estimate) -> str:
 
 def main_statistic(rows: Sequence[Estimate]) -> tuple[str, str]:
     """(statistic, reference) that judges are measured by: one human, else a majority or gold."""
-    own = [row for row in find(rows, "single_human_agreement") if row.subject != CEILING]
-    if own:
-        return "single_human_agreement", ONE_HUMAN
-    references = {row.reference for row in find(rows, "majority_agreement")}
-    if MAJORITY in references or not references:
-        return "majority_agreement", MAJORITY
-    return "majority_agreement", min(references)
+    reference = main_reference(rows)
+    statistic = "single_human_agreement" if reference == ONE_HUMAN else "majority_agreement"
+    return statistic, reference
 
 
 def reference_sentence(row: Estimate) -> str:
     """A judge against a majority or gold, where no ceiling can be known."""
-    named = f"the {row.reference}" if row.reference == MAJORITY else f"the label “{row.reference}”"
+    named = f"the {row.reference}" if row.reference == MAJORITY else f"the label {row.reference!r}"
     items = count(row.n_items, "comparison")
     return f"{row.subject} agrees with {named} {figures_of(row)} of the time ({items})"
 
 
+def spread_title(rows: Sequence[Estimate], *, part: bool = False) -> str | None:
+    """Which judge agrees most and least; `part` says that not all of them are there."""
+    known = sorted(judged(rows), key=lambda row: row.estimate or 0.0)
+    if not known:
+        return None
+    if len(known) == 1:
+        return f"{known[0].subject} agrees {figures_of(known[0])}"
+    return (
+        f"{f'Of the {len(known)} shown, ' if part else ''}"
+        f"{known[-1].subject} agrees most ({figures_of(known[-1])}), "
+        f"{known[0].subject} least ({figures_of(known[0])})"
+    )
+
+
+def judged(rows: Iterable[Estimate]) -> list[Estimate]:
+    """The rows of judges: without the humans, and without baselines where there are judges."""
+    subjects = [row for row in rows if row.subject not in (ONE_HUMAN, CEILING)]
+    return [row for row in subjects if row.subject not in BASELINES] or subjects
+
+
 def agreement_title(rows: Sequence[Estimate], judges: Sequence[str], reference: str) -> str:
     """How many judges do as well as a human, by the interval of each gap."""
-    gaps = [row for row in find(rows, "gap") if row.subject in judges]
+    gaps = judged(row for row in find(rows, "gap") if row.subject in judges)
     if not gaps:
         return f"How often each judge agrees with {reference}"
     groups = dict.fromkeys(_GROUPS, 0)
     for row in gaps:
         groups[_group(row)] += 1
     said = [f"{n:,} {_GROUPS[group]}" for group, n in groups.items() if n]
-    return f"Of {count(len(gaps), 'judge')}: {', '.join(said)}"
+    first, *others = said
+    ceiling = [first.format("the human ceiling"), *(text.format("it") for text in others)]
+    return f"Of {count(len(gaps), 'judge')}: {', '.join(ceiling)}"
 
 
 _GROUPS = {
-    "more": "above the human ceiling",
-    "same": f"within {SAME_POINTS:.0f} points of it",
-    "open": "not told apart from it yet",
-    "less": "below it",
+    "more": "above {}",
+    "same": f"within {SAME_POINTS:.0f} points of {{}}",
+    "open": "not told apart from {} yet",
+    "less": "below {}",
 }
 
 
@@ -175,7 +193,8 @@ def _group(gap: Estimate) -> str:
 
 def pairs_title(pairs: Sequence[Estimate]) -> str:
     """Which two annotators are most and least alike."""
-    known = [row for row in pairs if row.estimate is not None and row.subject != row.reference]
+    different = [row for row in pairs if row.estimate is not None and row.subject != row.reference]
+    known = [r for r in different if not {r.subject, r.reference} & set(BASELINES)] or different
     if not known:
         return "No two annotators labelled the same comparisons"
     most = max(known, key=lambda row: row.estimate or 0.0)
@@ -207,7 +226,7 @@ def length_title(rows: Sequence[Estimate]) -> str:
     """The judge that differs most from humans in choosing the longer response."""
     shares = find(rows, "longer_chosen_share")
     human = [row for row in shares if row.subject == ONE_HUMAN]
-    judges = [row for row in shares if row.subject != ONE_HUMAN]
+    judges = judged(shares)
     if not judges:
         return "Which response is longer is not known here"
     if not human:
@@ -224,7 +243,7 @@ def length_title(rows: Sequence[Estimate]) -> str:
 def first_title(rows: Sequence[Estimate]) -> str:
     """The judge whose share of first-shown choices is farthest from humans, else from half."""
     shares = [row for row in find(rows, "first_shown_share") if not _one_order(row)]
-    judges = [row for row in shares if row.subject != ONE_HUMAN]
+    judges = judged(shares)
     if not judges:
         return "Position: not identified here, as no judge was shown both orders"
     human = [row for row in shares if row.subject == ONE_HUMAN]
@@ -240,7 +259,8 @@ def _one_order(row: Estimate) -> bool:
 
 def swapped_title(rows: Sequence[Estimate]) -> str:
     """How far the judges keep their preference when the order is swapped."""
-    kept = sorted(find(rows, "position_consistency"), key=lambda row: row.estimate or 0.0)
+    found = judged(find(rows, "position_consistency"))
+    kept = sorted(found, key=lambda row: row.estimate or 0.0)
     if not kept:
         return "Swapped order: not known, as no judge labelled both orders"
     if len(kept) == 1:
@@ -251,9 +271,14 @@ def swapped_title(rows: Sequence[Estimate]) -> str:
     )
 
 
+def _priced(rows: Sequence[Estimate]) -> list[Estimate]:
+    """Humans and judges: what a baseline costs is no news."""
+    return [row for row in rows if row.subject not in BASELINES]
+
+
 def time_title(rows: Sequence[Estimate]) -> str:
     """The span of times per 1,000 labels."""
-    known = sorted(find(rows, "seconds_per_1000"), key=lambda row: row.estimate or 0.0)
+    known = sorted(_priced(find(rows, "seconds_per_1000")), key=lambda row: row.estimate or 0.0)
     if not known:
         return "How long these labels took is not known: the source gives no times"
     if len(known) == 1:
@@ -266,7 +291,7 @@ def time_title(rows: Sequence[Estimate]) -> str:
 
 def cost_title(rows: Sequence[Estimate]) -> str:
     """Which annotator's labels cost most and least."""
-    known = sorted(find(rows, "cost_usd_per_1000"), key=lambda row: row.estimate or 0.0)
+    known = sorted(_priced(find(rows, "cost_usd_per_1000")), key=lambda row: row.estimate or 0.0)
     if not known:
         return "What these labels cost is not known"
     if len(known) == 1:
@@ -288,6 +313,59 @@ def value_title(
         for name in dict.fromkeys((best, cheapest))
     ]
     return "; ".join(said)
+
+
+def match(show: Show, total: int, judge: str | None) -> str:
+    """How many comparisons a filter leaves."""
+    n = count(total, "comparison")
+    who = judge or "a judge"
+    return {
+        Show.ALL: f"{n}{f' that {judge} labelled' if judge else ''}.",
+        Show.AGAINST: f"{n} where {who} disagrees with the human majority or gold; "
+        "those where the humans are most of one mind come first.",
+        Show.SPLIT: f"{n} where the judges disagree; the most even splits come first.",
+        Show.SWAPPED: f"{n} where {who} changes its preference when the order is swapped.",
+    }[show]
+
+
+def no_match(show: Show) -> str:
+    """What an empty filter means."""
+    if show is Show.SWAPPED:
+        return "No comparison matches: none was labelled in both orders with different results."
+    return "No comparison matches. Choose another filter."
+
+
+def tally(row: Mapping[str, int], who: str) -> str | None:
+    """Annotators for A, a tie and B: 2 · 0 · 1; None where there are none."""
+    counts = [row[f"{who}_{side}"] for side in ("a", "tie", "b")]
+    return " · ".join(map(str, counts)) if any(counts) else None
+
+
+def prompt_title(comparison: Mapping[str, str | None]) -> str:
+    """What stands above a prompt."""
+    parts = ["Prompt", comparison["category"], comparison["source_id"]]
+    return ", ".join(part for part in parts if part)
+
+
+def response_title(side: str, model: str | None) -> str:
+    """What stands above a response."""
+    return f"Response {side}" + (f", by {model}" if model else "")
+
+
+def reason_title(label: Mapping[str, str | None]) -> str:
+    """Whose reason it is, and for which preference."""
+    preferred = word(PREFERENCES, label["preference"]) if label["preference"] else "no preference"
+    order = f", {word(ORDERS, label['shown'])}" if label["shown"] else ""
+    return f"{label['annotator']}: {preferred}{order}"
+
+
+def free_note(names: Sequence[str]) -> str | None:
+    """Who cannot stand on a log scale."""
+    if not names:
+        return None
+    return (
+        f"Left out, as their labels cost nothing and a log scale has no zero: {', '.join(names)}."
+    )
 
 
 def run_line(run: Mapping[str, object], money: str) -> str:

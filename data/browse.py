@@ -30,7 +30,10 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A filter; None and the empty text ask for nothing. `majority` is `mode` or `sign`."""
+    """A filter; None and the empty text ask for nothing.
+
+    `judge` is an annotator's id, `majority` is `mode` or `sign`.
+    """
 
     dataset: str
     criterion: str = OVERALL
@@ -67,11 +70,11 @@ WITH chosen AS (
 """
 USABLE = """,
 usable AS (
-    SELECT comparison_id, annotator_id, kind, name, shown, repeat, preference
+    SELECT comparison_id, annotator_id, kind, shown, repeat, preference
     FROM labels JOIN chosen USING (comparison_id) JOIN annotators USING (annotator_id)
     WHERE criterion = $criterion AND status = 'ok'),
 judged AS (
-    SELECT comparison_id, name,
+    SELECT comparison_id, annotator_id,
            count(*) FILTER (preference = 'a') AS a, count(*) FILTER (preference = 'b') AS b,
            sign(a - b) AS side,
            sign(count(*) FILTER (preference = 'a' AND shown = 'ab')
@@ -79,8 +82,8 @@ judged AS (
            sign(count(*) FILTER (preference = 'a' AND shown = 'ba')
                 - count(*) FILTER (preference = 'b' AND shown = 'ba')) AS side_ba,
            count(DISTINCT shown) AS orders
-    FROM usable WHERE kind = 'judge' OR (kind = 'baseline' AND name = $judge)
-    GROUP BY comparison_id, name)
+    FROM usable WHERE kind = 'judge' OR annotator_id = $judge::UUID
+    GROUP BY comparison_id, annotator_id)
 """
 REFERENCE = """,
 humans AS (
@@ -109,25 +112,25 @@ SELECT comparison_id, count(*) OVER () AS total FROM chosen
 ORDER BY comparison_id {PAGE_END}
 """
 MATCHING_JUDGE = f"""{CHOSEN} {USABLE}
-SELECT comparison_id, count(*) OVER () AS total FROM judged WHERE name = $judge
+SELECT comparison_id, count(*) OVER () AS total FROM judged WHERE annotator_id = $judge::UUID
 ORDER BY comparison_id {PAGE_END}
 """
 MATCHING_AGAINST = f"""{CHOSEN} {USABLE} {REFERENCE}
 SELECT comparison_id, count(*) OVER () AS total
 FROM judged JOIN reference USING (comparison_id)
-WHERE judged.side <> reference.side AND ($judge IS NULL OR name = $judge)
+WHERE judged.side <> reference.side AND ($judge IS NULL OR annotator_id = $judge::UUID)
 GROUP BY comparison_id
 ORDER BY max(unanimity) DESC, count(*) DESC, comparison_id {PAGE_END}
 """
 MATCHING_SPLIT = f"""{CHOSEN} {USABLE}
 SELECT comparison_id, count(*) OVER () AS total FROM judged
 GROUP BY comparison_id
-HAVING count(DISTINCT side) > 1 AND ($judge IS NULL OR bool_or(name = $judge))
+HAVING count(DISTINCT side) > 1 AND ($judge IS NULL OR bool_or(annotator_id = $judge::UUID))
 ORDER BY abs(sum(side)) / count(*), comparison_id {PAGE_END}
 """
 MATCHING_SWAPPED = f"""{CHOSEN} {USABLE}
 SELECT comparison_id, count(*) OVER () AS total FROM judged
-WHERE orders = 2 AND side_ab <> side_ba AND ($judge IS NULL OR name = $judge)
+WHERE orders = 2 AND side_ab <> side_ba AND ($judge IS NULL OR annotator_id = $judge::UUID)
 GROUP BY comparison_id
 ORDER BY count(*) DESC, comparison_id {PAGE_END}
 """
@@ -140,7 +143,7 @@ MATCHING = {
 SUMMARIES = """
 WITH chosen AS (SELECT unnest($ids::UUID[]) AS comparison_id, unnest($places) AS place),
 sides AS (
-    SELECT comparison_id, kind, name, count(*) FILTER (preference = 'a') AS a,
+    SELECT comparison_id, kind, annotator_id, count(*) FILTER (preference = 'a') AS a,
            count(*) FILTER (preference = 'b') AS b
     FROM labels JOIN chosen USING (comparison_id) JOIN annotators USING (annotator_id)
     WHERE criterion = $criterion AND status = 'ok' GROUP BY ALL),

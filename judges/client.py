@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from data.records import make_id
@@ -23,7 +24,7 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """Everything that decides what a provider answers; nothing about who asks or how it is sent."""
 
@@ -33,7 +34,7 @@ class Request:
     api_base: str | None = None
     repeat: int = 0
 
-    @property
+    @cached_property
     def request_hash(self) -> UUID:
         """Identity of the request: an equal one is never bought twice."""
         messages = [[message.role, message.content] for message in self.messages]

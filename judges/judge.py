@@ -96,13 +96,19 @@ class Judge:
         return Request(self.model, messages, self.parameters, self.api_base, repeat)
 
     def read(self, reply: Reply, label: Label) -> Label:
-        """`label` completed by what the reply says; off the menu is parse_error, never a vote."""
+        """`label` completed by what the reply says; off the menu is parse_error, never a vote.
+
+        Without a verdict, what the provider's filter stopped is refused.
+        """
         verdict = parse(reply.text or "", self.menu)
         done = replace(label, seconds=reply.seconds, cost_usd=reply.paid_usd)
         if isinstance(verdict, Unparsed):
-            details = {"reason": verdict.reason, "finish_reason": reply.finish_reason}
+            filtered = reply.finish_reason == "content_filter"
             return replace(
-                done, status=LabelStatus.PARSE_ERROR, rationale=reply.text, details=details
+                done,
+                status=LabelStatus.REFUSED if filtered else LabelStatus.PARSE_ERROR,
+                rationale=reply.text,
+                details={"reason": verdict.reason, "finish_reason": reply.finish_reason},
             )
         return replace(
             done,

@@ -6,8 +6,14 @@ Retry-After, so the run retries itself.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import re
+import socket
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +22,7 @@ from data.records import Reply
 from judges.client import CallError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
     from judges.client import Request
@@ -23,6 +30,12 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 120.0
 NO_KEY = "no-key"
+TRY_AGAIN = frozenset({408, 409, 425, 429})  # and all from 500 on
+GAVE_UP_WAITING = frozenset({408, 502, 504, 524})  # a gateway did; the model may have worked on
+SHORTEST_SECRET = 8  # a shorter value of a variable is more likely a word
+NEVER_LEFT = (ConnectionRefusedError, socket.gaierror)
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET)$")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def load_litellm() -> ModuleType:
@@ -35,7 +48,8 @@ def load_litellm() -> ModuleType:
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True
     litellm.telemetry = False
-    return litellm
+    module: ModuleType = litellm
+    return module
 
 
 class LiteLLMClient:
@@ -86,8 +100,8 @@ class LiteLLMClient:
         prompt_tokens, completion_tokens = _tokens(response)
         return Reply(
             request_hash=request.request_hash,
-            text=None if text is None else storable(text),
-            served_model=None if served_model is None else storable(served_model),
+            text=storable(text) if isinstance(text, str) else None,
+            served_model=storable(served_model) if isinstance(served_model, str) else None,
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             paid_usd=self._cost(response, prompt_tokens, completion_tokens),
@@ -100,10 +114,18 @@ class LiteLLMClient:
         if prompt_tokens is None or output is None:
             return None
         price = self._judge.price
-        if price is None:
-            cost: float | None = response._hidden_params.get("response_cost")
-            return cost
-        return price.cost_usd(prompt_tokens, output)
+        if price is not None:
+            return price.cost_usd(prompt_tokens, output)
+        cost: float | None = response._hidden_params.get("response_cost")
+        return cost or self._cost_as_asked(response.usage)
+
+    def _cost_as_asked(self, usage: Any) -> float | None:
+        """By the price of the judge's model: LiteLLM says 0 for a served name it half knows."""
+        try:
+            costs = self._litellm.cost_per_token(model=self._judge.model, usage_object=usage)
+        except Exception:  # the reply was paid for: it is kept, at a cost that is not known
+            return None
+        return float(sum(costs))
 
     def _check_model(self) -> None:
         judge = self._judge
@@ -123,10 +145,10 @@ class LiteLLMClient:
             return _key_from_environment(judge.name, judge.api_key_env)
         if judge.api_base:
             return NO_KEY  # a key meant for somebody else is not sent to an address of the user's
+        # Only API keys are asked for: a profile or a role may stand in for the others.
         named = self._litellm.validate_environment(judge.model).get("missing_keys") or []
-        # What is not called a key may come from elsewhere: a profile, a role, a default address.
-        missing = [name for name in named if name.endswith("_KEY") and not os.environ.get(name)]
-        if any(name.endswith("_API_KEY") for name in missing):
+        missing = [name for name in named if name.endswith("_API_KEY") and name not in os.environ]
+        if missing:
             raise ProviderError(
                 f"judge {judge.name}: no key for {judge.model}: {' or '.join(missing)} is not set",
                 f"export {missing[0]}=..., or set api_key_env or api_key_file in the judge file.",
@@ -141,7 +163,8 @@ class LiteLLMClient:
             info = self._litellm.get_model_info(judge.model)
         except Exception:
             info = {}
-        if info.get("input_cost_per_token") is None or judge.api_base:
+        prices = (info.get("input_cost_per_token"), info.get("output_cost_per_token"))
+        if None in prices or judge.api_base:
             raise PriceError(
                 f"judge {judge.name}: the price of {judge.model} is not known",
                 "Add to the judge file: [price] input_usd_per_million_tokens = ... and "
@@ -150,49 +173,97 @@ class LiteLLMClient:
         return f"litellm {_litellm_version()}"
 
     def _translate(self, error: Exception) -> Exception:
-        """What LiteLLM raises, as something the run can act on."""
-        name = type(error).__name__
-        reason = f"{name}: {_brief(error)}"
-        if name in ("AuthenticationError", "PermissionDeniedError"):
-            return ProviderError(
-                f"judge {self._judge.name}: the provider refused the key ({_brief(error)})",
-                "Check the key and what it may be used for.",
-            )
-        if name == "NotFoundError":
-            return ProviderError(
-                f"judge {self._judge.name}: the provider does not know the model "
-                f"{self._judge.model!r} ({_brief(error)})",
-                "Correct `model` in the judge file.",
-            )
-        if name == "UnsupportedParamsError":
-            return ProviderError(
-                f"judge {self._judge.name}: {_brief(error)}",
-                "Remove that parameter from [parameters] in the judge file.",
-            )
-        if name == "ContentPolicyViolationError":
+        """What LiteLLM raises, as something the run can act on.
+
+        LiteLLM gives status 500 to what has none (a dropped connection, broken JSON), so what the
+        provider answered is read from the error of the HTTP client behind it.
+        """
+        known = self._litellm.exceptions
+        chain = tuple(_chain(error))
+        answer = _answer(chain)
+        status = None if answer is None else int(answer.status_code)
+        said = self._brief(error)
+        reason = f"{type(error).__name__}: {said}"
+        flagged = status == 403 and "flagged" in said.lower()  # a moderation, of OpenRouter's
+        if flagged or isinstance(error, known.ContentPolicyViolationError):
             return CallError(reason, retryable=False, refused=True)
-        if name in ("BadRequestError", "ContextWindowExceededError", "UnprocessableEntityError"):
-            return CallError(reason, retryable=False)
-        answered = name in ("RateLimitError", "InternalServerError", "ServiceUnavailableError")
+        hopeless = self._hopeless(error, chain, status)
+        if hopeless is not None:
+            return ProviderError(f"judge {self._judge.name}: {hopeless[0]} ({said})", hopeless[1])
+        if status is None:
+            return CallError(
+                reason,
+                retryable=not isinstance(error, known.BadRequestError) or _is_broken(chain),
+                maybe_paid=not any(isinstance(each, NEVER_LEFT) for each in chain),
+            )
         return CallError(
             reason,
-            retryable=True,
-            retry_after_seconds=_retry_after(error),
-            maybe_paid=not answered or "json" in reason.lower(),
+            retryable=status in TRY_AGAIN or status >= 500,
+            retry_after_seconds=_retry_after(answer.headers),
+            maybe_paid=status in GAVE_UP_WAITING,
         )
+
+    def _hopeless(
+        self, error: Exception, chain: Sequence[BaseException], status: int | None
+    ) -> tuple[str, str] | None:
+        """What is wrong and how to mend it, where no other call of this judge would succeed."""
+        judge, known = self._judge, self._litellm.exceptions
+        if isinstance(error, known.UnsupportedParamsError):
+            return "a parameter is not supported", "Remove it from [parameters] in the judge file."
+        if any(isinstance(each, ImportError) for each in chain):
+            return f"{judge.model} needs a package that is missing", "Install it beside Concord."
+        if status == 402 or _is_out_of_credit(error, chain):
+            return "the provider's account has no credit left", "Add credit, then run it again."
+        if status in (401, 403) or isinstance(error, known.AuthenticationError):
+            return "the provider refused the key", "Check the key and what it may be used for."
+        if status == 404:
+            wrong = "`model`" if judge.api_base is None else "`model` or `api_base`"
+            return (
+                f"the provider does not know the model {judge.model!r}",
+                f"Correct {wrong} in the judge file.",
+            )
+        return None
+
+    def _brief(self, error: Exception) -> str:
+        """The message without any key: some servers send back the one that they refuse."""
+        text = str(error) or f"no reply within {self._call_seconds:g} seconds"
+        secrets = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
+        for secret in sorted({*secrets, self._key or ""} - {NO_KEY}, key=len, reverse=True):
+            if len(secret) >= SHORTEST_SECRET:
+                text = text.replace(secret, "[key]")
+        return storable(" ".join(text.split())[:200])
+
+
+def storable(text: str) -> str:
+    """Half of a character that was cut in two cannot be stored or sent: it is replaced."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _tokens(response: Any) -> tuple[int | None, int | None]:
+    """Of prompt and completion; LiteLLM says 0 where the provider says nothing."""
+    usage = getattr(response, "usage", None)
+    prompt_tokens = getattr(usage, "prompt_tokens", None)
+    if not prompt_tokens:
+        return None, None
+    return prompt_tokens, getattr(usage, "completion_tokens", None)
 
 
 def _key_from_file(judge: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
         raise ProviderError(
             f"judge {judge}: cannot read the key file {path}", "Check api_key_file."
         ) from error
+    if len(key.split()) != 1:  # without a key LiteLLM would look for another one
+        raise ProviderError(
+            f"judge {judge}: the key file {path} does not hold one key", "Write the key alone."
+        )
+    return key
 
 
 def _key_from_environment(judge: str, variable: str) -> str:
-    key = os.environ.get(variable)
+    key = os.environ.get(variable, "").strip()
     if not key:
         raise ProviderError(
             f"judge {judge}: the environment variable {variable} is not set",
@@ -201,17 +272,46 @@ def _key_from_environment(judge: str, variable: str) -> str:
     return key
 
 
-def _retry_after(error: Exception) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    headers = getattr(error, "litellm_response_headers", None) or headers
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__
+
+
+def _answer(chain: Sequence[BaseException]) -> Any:
+    """The provider's reply behind an error, or None; LiteLLM makes up replies of its own."""
+    for each in chain:
+        reply = getattr(each, "response", None)
+        if not type(each).__module__.startswith("litellm") and hasattr(reply, "status_code"):
+            return reply
+    return None
+
+
+def _is_broken(chain: Sequence[BaseException]) -> bool:
+    return any(isinstance(each, json.JSONDecodeError) for each in chain)
+
+
+def _is_out_of_credit(error: Exception, chain: Sequence[BaseException]) -> bool:
+    """OpenAI says it with the status of a rate limit, Anthropic with that of a bad request."""
+    codes = {getattr(each, "code", None) for each in chain}
+    return "insufficient_quota" in codes or "credit balance is too low" in str(error)
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds; the header holds those or a date."""
+    given = headers.get("retry-after")
     try:
-        return max(0.0, float(headers.get("retry-after")))
+        return max(0.0, float(given))
+    except (TypeError, ValueError):
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _litellm_version() -> str:

@@ -6,6 +6,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
+from pipelines.sections.bias import ONE_ORDER
+from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN
 from pipelines.wording import interval_of, money, percent, points, value_of
 
 if TYPE_CHECKING:
@@ -63,19 +65,29 @@ def judge_sentence(rows: Sequence[Estimate], judge: str) -> str | None:
         return None
     gap, own = gaps[0], agreement[0]
     ceiling = (own.estimate or 0.0) - (gap.estimate or 0.0)
-    interval = f" {interval_of(gap)}" if gap.low is not None else ""
-    figures = f"{percent(own.estimate)} v {percent(ceiling)}, gap {value_of(gap)}{interval}"
-    return f"{judge} {verdict(gap)} ({figures}; {gap.n_items:,} comparisons)"
+    figures = f"{percent(own.estimate)} v {percent(ceiling)}, gap {_figure(gap)}"
+    return f"{judge} {verdict(gap)} ({figures}; {_comparisons(gap)})"
+
+
+def main_reference(rows: Sequence[Estimate]) -> str:
+    """What judges are measured by: one human, else the human majority, else a gold label."""
+    if any(row.subject != CEILING for row in find(rows, "single_human_agreement")):
+        return ONE_HUMAN
+    references = {row.reference for row in find(rows, "majority_agreement")}
+    return MAJORITY if MAJORITY in references or not references else min(references)
 
 
 def judges_by_agreement(rows: Sequence[Estimate]) -> list[str]:
-    """Judges, highest agreement first: with one human, else with the majority or gold."""
-    for statistic in ("single_human_agreement", "majority_agreement"):
-        found = [row for row in find(rows, statistic) if row.subject != "human ceiling"]
-        if found:
-            found.sort(key=lambda row: (-(row.estimate or 0.0), row.subject))
-            return list(dict.fromkeys(row.subject for row in found))
-    return []
+    """Judges, highest agreement first; after them those without an interval, then the baselines."""
+    reference = main_reference(rows)
+    statistic = "single_human_agreement" if reference == ONE_HUMAN else "majority_agreement"
+    found = find(rows, statistic, reference=reference)
+    found.sort(key=_rank)
+    return [row.subject for row in found if row.subject != CEILING]
+
+
+def _rank(row: Estimate) -> tuple[bool, bool, float, str]:
+    return row.subject in BASELINES, row.low is None, -(row.estimate or 0.0), row.subject
 
 
 def headline(rows: Sequence[Estimate]) -> str:
@@ -85,30 +97,64 @@ def headline(rows: Sequence[Estimate]) -> str:
         return "No judge can be compared with human or gold labels here yet."
     best = judges[0]
     sentence = judge_sentence(rows, best) or _majority_sentence(rows, best)
+    others = [r for r in rows if r.statistic == "agreement_difference" and r.subject == best]
+    more = [row.reference for row in others if row.high is not None and row.high < 0]
+    alike = [row.reference for row in others if _is_open(row)]
     if len(judges) > 1:
-        sentence = f"Highest agreement of {len(judges)} judges: {sentence}"
-    return f"{sentence}{_price(rows, best)}."
+        apart = ", each on its own comparisons" if more else ""
+        sentence = f"Highest agreement of {len(judges)} judges{apart}: {sentence}"
+    return f"{sentence}{_price(rows, best)}{_beside(more, alike)}."
 
 
 def _majority_sentence(rows: Sequence[Estimate], judge: str) -> str:
-    row = find(rows, "majority_agreement", judge)[0]
+    [row] = find(rows, "majority_agreement", judge, reference=main_reference(rows))
     return (
-        f"{judge} agrees with {_named(row.reference)} {value_of(row)} of the time "
-        f"{interval_of(row)} ({row.n_items:,} comparisons)"
+        f"{judge} agrees with {_named(row.reference)} {_figure(row)} of the time "
+        f"({_comparisons(row)})"
     )
 
 
 def _named(reference: str) -> str:
-    return f"the {reference}" if reference == "human majority" else f"the label {reference!r}"
+    return f"the {reference}" if reference == MAJORITY else f"the label {reference!r}"
+
+
+def _figure(row: Estimate) -> str:
+    """An estimate with its interval, where it has one."""
+    return f"{value_of(row)} {interval_of(row)}".rstrip()
+
+
+def _comparisons(row: Estimate) -> str:
+    return f"{row.n_items:,} comparison{'' if row.n_items == 1 else 's'}"
 
 
 def _price(rows: Sequence[Estimate], judge: str) -> str:
     own = find(rows, "cost_usd_per_1000", judge)
-    human = find(rows, "cost_usd_per_1000", "one human")
+    human = find(rows, "cost_usd_per_1000", ONE_HUMAN)
     if not own:
         return ""
     beside = f" against {money(human[0].estimate)} for humans" if human else ""
     return f", at {money(own[0].estimate)} per 1,000 labels{beside}"
+
+
+def _beside(more: Sequence[str], alike: Sequence[str]) -> str:
+    """Who agrees more, and who may agree as much, on the comparisons that both labelled."""
+    verb = "agrees" if len(more) == 1 else "agree"
+    parts = [f"; {_list(more)} {verb} more where both labelled"] if more else []
+    parts += [f"; {_list(alike)} cannot be told apart from it"] if alike else []
+    return "".join(parts)
+
+
+def _is_open(difference: Estimate) -> bool:
+    """Whether it may be zero, as far as its interval tells."""
+    low, high = difference.low, difference.high
+    return low is None or high is None or low <= 0 <= high
+
+
+def _list(names: Sequence[str]) -> str:
+    """One or two names, or the first and how many others."""
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{names[0]} and {len(names) - 1:,} others"
 
 
 def section_title(section: str, rows: Sequence[Estimate]) -> str:
@@ -121,30 +167,51 @@ def section_title(section: str, rows: Sequence[Estimate]) -> str:
 
 
 def _position_title(rows: Sequence[Estimate]) -> str:
-    """The judge whose choice follows the place most, where both orders were shown."""
+    """The judge that an exchange of the order moves most, else that is farthest from half."""
     consistent = [row for row in find(rows, "position_consistency") if row.subject not in BASELINES]
     if not consistent:
-        return "Position: not identified here, as no judge labelled both orders."
-    worst = min(consistent, key=lambda row: (row.estimate or 0.0, row.subject))
+        return _one_order_title(rows)
+    worst = min(consistent, key=lambda row: (row.low is None, row.estimate or 0.0, row.subject))
     first = find(rows, "first_shown_share", worst.subject)
     share = f", and chooses the one shown first {value_of(first[0])} of the time" if first else ""
     return (
-        f"{worst.subject} keeps its preference in {value_of(worst)} {interval_of(worst)} of "
-        f"{worst.n_items:,} comparisons when the order is swapped{share}."
+        f"{worst.subject} keeps its preference in {_figure(worst)} of {_comparisons(worst)} "
+        f"when the order is swapped{share}."
+    )
+
+
+def _one_order_title(rows: Sequence[Estimate]) -> str:
+    """Where each comparison was labelled in one order only, but not all in the same."""
+    mixed = [
+        row
+        for row in find(rows, "first_shown_share")
+        if row.subject not in (ONE_HUMAN, *BASELINES) and ONE_ORDER not in (row.note or "")
+    ]
+    if not mixed:
+        return "Position: not identified here, as no judge labelled both orders."
+    far = min(mixed, key=lambda r: (r.low is None, -abs((r.estimate or 0.0) - 0.5), r.subject))
+    return (
+        f"{far.subject} chooses the response shown first {_figure(far)} of the time "
+        f"({_comparisons(far)}, in one order each)."
     )
 
 
 def _cost_title(rows: Sequence[Estimate]) -> str:
-    judges = find(rows, "cost_usd_per_1000", reference="judge labels")
-    human = find(rows, "cost_usd_per_1000", "one human")
-    parts = []
-    if judges:
-        costs = sorted(row.estimate or 0.0 for row in judges)
-        span = f"{money(costs[0])} to {money(costs[-1])}" if len(costs) > 1 else money(costs[0])
-        parts.append(f"1,000 AI labels cost {span}")
-    if human:
-        parts.append(f"1,000 human labels cost {money(human[0].estimate)}")
+    costs = [row for row in rows if row.statistic == "cost_usd_per_1000" and row.slice == ALL]
+    sources = {
+        "AI": [row.estimate for row in costs if row.reference == "judge labels"],
+        "human": [row.estimate for row in costs if row.subject == ONE_HUMAN],
+    }
+    known = {who: sorted(x for x in found if x is not None) for who, found in sources.items()}
+    parts = [f"1,000 {who} labels cost {_span(found)}" for who, found in known.items() if found]
     if not parts:
         return "What these labels cost is not known: the source gives no prices."
-    missing = "" if human and judges else "; the other source's price is not known"
-    return " and ".join(parts) + missing + "."
+    unknown = [who for who, found in known.items() if sources[who] and not found]
+    missing = f"; what {unknown[0]} labels cost is not known" if unknown else ""
+    return f"{' and '.join(parts)}{missing}."
+
+
+def _span(costs: Sequence[float]) -> str:
+    """The lowest to the highest, or the one there is."""
+    ends = list(dict.fromkeys(money(cost) for cost in (costs[0], costs[-1])))
+    return " to ".join(ends)

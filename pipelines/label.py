@@ -304,6 +304,8 @@ class _Session:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            if self.client is not None:
+                await self.client.close()
         return RunStatus.STOPPED if stop.is_set() else RunStatus.COMPLETE
 
     def _stop_on_signals(self, stop: asyncio.Event) -> None:

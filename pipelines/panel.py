@@ -5,8 +5,9 @@ Read once from the store; every statistic is made from it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from data.errors import InputError
 from data.records import OVERALL, AnnotatorKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
     from data.store import Connection, Store
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 AB, BA, UNKNOWN = 0, 1, 2
 UNPARSED = 3
+RESERVED = ("one human", "human ceiling", "human majority")  # subjects that are no annotators
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class Ballots:
 class Panel:
     """Arrays of one data set and criterion; `prompt` (n,) are cluster codes.
 
-    `longer` (n,): +1 where response a has more characters, -1 where b has, 0 where equal or unknown.
+    `longer` (n,): +1 where response a has more characters, -1 where b has, 0 where equal or not
+    known.
     """
 
     dataset: str
@@ -65,7 +70,7 @@ class Panel:
     longer: NDArray[np.int8]
     n_with_texts: int
     annotators: tuple[Who, ...]
-    labels: dict[str, NDArray[np.generic]] = field(repr=False)
+    labels: dict[str, NDArray[Any]] = field(repr=False)
     _cache: dict[int, Ballots] = field(default_factory=dict, repr=False)
     _humans: Floats | None = field(default=None, repr=False)
 
@@ -87,9 +92,10 @@ class Panel:
     def human_counts(self) -> Floats:
         """Counts (n, 3) of the humans' usable labels, one label a human and comparison."""
         if self._humans is None:
-            self._humans = np.zeros((self.n_items, 3))
+            total = np.zeros((self.n_items, 3))
             for k in self.indices(AnnotatorKind.HUMAN):
-                self._humans += self.ballots(k).counts[:, :, :3].sum(axis=0)
+                total += self.ballots(k).counts[:, :, :UNPARSED].sum(axis=0)
+            self._humans = total
         return self._humans
 
     def _count(self, k: int) -> Ballots:
@@ -100,7 +106,7 @@ class Panel:
         return _ballots(mine, self.n_items)
 
 
-def _first_of_each_item(labels: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+def _first_of_each_item(labels: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """A human's repeats are no further humans: the first usable label of each item stays.
 
     Of two orders in the same repeat, by the comparison's number: neither order is favoured.
@@ -111,7 +117,7 @@ def _first_of_each_item(labels: dict[str, NDArray[np.generic]]) -> dict[str, NDA
     return {name: column[order[first]] for name, column in labels.items()}
 
 
-def _ballots(labels: dict[str, NDArray[np.generic]], n_items: int) -> Ballots:
+def _ballots(labels: dict[str, NDArray[Any]], n_items: int) -> Ballots:
     item = labels["item"].astype(np.int64)
     preference = labels["preference"].astype(np.int64)
     shown = labels["shown"].astype(np.int64)
@@ -157,6 +163,9 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
     lengths = [items[name].to_numpy(zero_copy_only=False).astype(float) for name in _LENGTHS]
     difference = np.nan_to_num(lengths[0] - lengths[1])
     columns = {name: labels[name].to_numpy() for name in labels.column_names}
+    present, columns["annotator"] = np.unique(columns["annotator"], return_inverse=True)
+    found = [found[k] for k in present]  # others have labels of other criteria only
+    names = _distinct(row["name"] for row in found)
     order = np.argsort(columns["annotator"], kind="stable")
     return Panel(
         dataset=dataset,
@@ -167,14 +176,22 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
         longer=np.sign(difference).astype(np.int8),
         n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
         annotators=tuple(
-            Who(row["annotator_id"], row["name"], AnnotatorKind(row["kind"]), row["anonymous"])
-            for row in found
+            Who(row["annotator_id"], name, AnnotatorKind(row["kind"]), row["anonymous"])
+            for row, name in zip(found, names, strict=True)
         ),
         labels={name: column[order] for name, column in columns.items()},
     )
 
 
 _LENGTHS = ("length_a", "length_b")
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    """Names by which rows can be told apart: the second of a name is `name (2)`."""
+    seen = Counter(RESERVED)
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
 def _criterion(con: Connection, dataset: str, wanted: str | None) -> str:

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from pipelines.estimates import Estimate
 
 NOT_KNOWN = "not known"
+_ROUNDING = 1e-6  # what is closer than this to 0 or 1 differs by rounding only
 
 STATISTICS = {
     "single_human_agreement": "agreement with one human",
     "gap": "gap to the human ceiling",
+    "agreement_difference": "agreement less that of another judge",
     "majority_agreement": "agreement with the majority or gold",
     "cohen_kappa": "Cohen's kappa",
     "coverage": "usable labels",
@@ -27,6 +29,8 @@ EXPLAINED = {
     "comparison; a human among the others sets the ceiling.",
     "gap": "The judge's agreement with one human minus the agreement of two humans, on the same "
     "comparisons.",
+    "agreement_difference": "The agreement of the highest judge minus that of another one, on the "
+    "comparisons that both labelled.",
     "majority_agreement": "How often a label equals the humans' majority, or a gold label.",
     "cohen_kappa": "Agreement beyond what two annotators with these class shares reach by chance.",
     "coverage": "Labels that can be used among those asked for.",
@@ -36,22 +40,31 @@ EXPLAINED = {
     "longer_chosen_share": "How often the response with more characters is chosen, among labels "
     "that are no tie. Humans often prefer longer responses too.",
     "cost_usd_per_1000": "What 1,000 labels cost, from the labels whose price is known.",
-    "seconds_per_1000": "What 1,000 labels take one annotator, from the labels whose time is known.",
+    "seconds_per_1000": "What 1,000 labels take one annotator, from those whose time is known.",
 }
 
 
 def percent(value: float | None) -> str:
-    """A share as a whole percentage."""
-    return NOT_KNOWN if value is None else f"{_away_from_zero(100 * value):.0f}%"
+    """A share as a whole percentage; 0% and 100% are kept for none and all."""
+    if value is None or not isfinite(value):
+        return NOT_KNOWN
+    whole = _away_from_zero(100 * value)
+    if whole == 0 and value > _ROUNDING:
+        return "<1%"
+    if whole == 100 and value < 1 - _ROUNDING:
+        return ">99%"
+    return f"{whole:.0f}%"
 
 
 def points(value: float | None) -> str:
     """A difference of shares in signed points."""
-    if value is None:
+    if value is None or not isfinite(value):
         return NOT_KNOWN
-    if 0 < abs(value) < 0.005:  # "0" would hide on which side of zero it lies
+    if abs(value) < _ROUNDING:
+        return "0"
+    if abs(value) < 0.005:  # "0" would hide on which side of zero it lies
         return f"{100 * value:+.1g}"
-    return f"{_away_from_zero(100 * value):+.0f}" if value else "0"
+    return f"{_away_from_zero(100 * value):+.0f}"
 
 
 def money(value: float | None) -> str:
@@ -60,17 +73,18 @@ def money(value: float | None) -> str:
         return NOT_KNOWN
     if value == 0:
         return "$0"
-    digits = max(0, 1 - floor(log10(abs(value))))
-    return f"${value:,.{digits}f}"
+    size = float(f"{abs(value):.1e}")  # first, as rounding may add a digit: 9.96 is 10, not 10.0
+    digits = max(0, 1 - floor(log10(size)))
+    return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"
 
 
 def duration(seconds: float | None) -> str:
     """Seconds as the unit one would say."""
-    if seconds is None:
+    if seconds is None or not isfinite(seconds):
         return NOT_KNOWN
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
+            return f"{seconds / size:,.1f} {unit}"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
@@ -87,7 +101,7 @@ def interval_of(row: Estimate) -> str:
 
 
 def _in_unit(value: float | None, unit: str) -> str:
-    if value is None:
+    if value is None or not isfinite(value):
         return NOT_KNOWN
     formats = {"share": percent, "share difference": points, "usd": money, "seconds": duration}
     return formats[unit](value) if unit in formats else f"{round(value, 2) + 0.0:.2f}"

@@ -350,7 +350,7 @@ def test_a_file_needs_size_and_hash(n_bytes, sha256):
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/", "ftp://host/", "host/folder", "https://", "https://h/?x=", "http://["]
+    "url", ["file:/etc/", "ftp://host/", "host/folder", "https://", "https://h/?x=", "http://["]
 )
 def test_addresses_are_http_folders(url):
     with pytest.raises(InputError, match="not an address of a folder"):

@@ -1,15 +1,16 @@
-"""Who agrees with whom, and where does it break?"""
+"""The agreement view: who agrees with whom, and where it breaks."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import commands, controls, figures, frame, parts, tables, words
-from app.views.judging import MOST, agreement_figure, baselines_last
+from app.views.judging import MOST, agreement_figure, baselines_last, ranked
 from pipelines.estimates import ALL
-from pipelines.findings import find, judges_by_agreement, section_title
+from pipelines.findings import SAME_POINTS, find, judges_by_agreement, section_title
 from pipelines.sections.view import ONE_HUMAN
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from pipelines.estimates import Estimate
 
 QUESTION = "Who agrees with whom, and where does it break?"
-GAP = figures.Axis("points above or below the human ceiling", unit="share difference", zero=0.0)
+GAP = figures.Axis("points above or below the human ceiling", unit="share difference", zero=0.0,
+                   band_title="as good as one human")  # fmt: skip
+SAME = (-SAME_POINTS / 100, SAME_POINTS / 100)
+CELLS = "Each cell is the kappa of two annotators; the stronger the shade, the more alike."
+FEW = 7  # annotators whose matrix leaves room for a figure beside it
 
 
 def body(context: Context) -> None:
@@ -29,16 +34,19 @@ def body(context: Context) -> None:
     rows = [row for row in compared.rows if row.slice == ALL]
     parts.lead(section_title("agreement", rows))
     judges = _chosen(context, rows, compared)
+    gaps = [row for row in find(rows, "gap") if row.subject in judges]
     left, right = st.columns([6, 5], gap="large")
     with left:
-        agreement_figure(compared, rows, judges)
+        agreement_figure(compared, rows, judges, title=_spread(rows, judges))
     with right:
-        _gap(compared, rows, judges)
-    parts.section("Everybody against everybody", "matrix")
-    _matrix(compared, rows, judges)
-    _categories(context, compared)
+        if gaps:
+            _gap(compared, rows, gaps)
+        else:
+            _categories(context, compared)
+    _pairs(context, compared, rows, judges, categories=bool(gaps))
     parts.section("Position and length", "bias")
-    _position_and_length(compared, rows, judges)
+    shown = [row for row in rows if row.subject in (ONE_HUMAN, *judges)]
+    _position_and_length(compared, shown, judges)
     store, dataset = context.seen.store, context.choice.dataset
     parts.next_step("All of these numbers, by category too, on the command line:",
                     commands.report_slices(store, dataset))  # fmt: skip
@@ -46,7 +54,7 @@ def body(context: Context) -> None:
 
 def _chosen(context: Context, rows: Sequence[Estimate], compared: Compared) -> list[str]:
     """The judges shown: all of them, or the dozen that agrees most where there are more."""
-    names = judges_by_agreement(rows) or tables.named(compared.kinds, "judge", "baseline")
+    names = ranked(compared, rows)
     if len(names) <= MOST:
         return names
     chosen = st.multiselect(
@@ -58,30 +66,59 @@ def _chosen(context: Context, rows: Sequence[Estimate], compared: Compared) -> l
     return [name for name in names if name in chosen]
 
 
-def _gap(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
-    found = [row for row in find(rows, "gap") if row.subject in judges]
-    if not found:
-        parts.muted(
-            "The gap to the human ceiling is not known: it needs two humans on a comparison.",
-            "no-gap",
-        )
-        return
+def _spread(rows: Sequence[Estimate], judges: Sequence[str]) -> str | None:
+    """Who agrees most and least with the reference that is shown."""
+    statistic, reference = words.main_statistic(rows)
+    every = find(rows, statistic, reference=reference)
+    found = [row for row in every if row.subject in judges]
+    return words.spread_title(found, part=len(judges) < len(judges_by_agreement(rows)))
+
+
+def _gap(compared: Compared, rows: Sequence[Estimate], gaps: Sequence[Estimate]) -> None:
+    """How far each judge is from the ceiling, and the zone that counts as being there."""
     roles = tables.roles(compared.kinds)
-    dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in tables.by_estimate(found)]
-    title = "An interval clear of zero tells a judge apart from a human"
-    parts.figure("gap", title, figures.dots(dots, GAP), found)
+    dots = [
+        replace(tables.dot(row, roles.get(row.subject, "AI")), band=SAME)
+        for row in tables.by_estimate(gaps)
+    ]
+    title = words.agreement_title(rows, [row.subject for row in gaps], ONE_HUMAN)
+    parts.figure("gap", title, figures.dots(dots, GAP), gaps)
 
 
-def _matrix(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
+def _pairs(
+    context: Context,
+    compared: Compared,
+    rows: Sequence[Estimate],
+    judges: Sequence[str],
+    *,
+    categories: bool,
+) -> None:
+    """Everybody against everybody, with the categories beside it where there is room for both."""
+    names = _names(compared, judges)
+    beside = categories and len(names) <= FEW and len({row.slice for row in compared.rows}) > 1
+    left, right = st.columns([5, 6], gap="large") if beside else (st.container(), st.container())
+    with left:
+        parts.section("Everybody against everybody", "matrix")
+        _matrix(rows, names)
+    with right:
+        if categories:
+            _categories(context, compared)
+
+
+def _names(compared: Compared, judges: Sequence[str]) -> list[str]:
+    """Who stands in the matrix: humans, gold, judges by agreement, baselines."""
+    first = [ONE_HUMAN] if compared.has_anonymous else []
+    references = tables.named(compared.kinds, "human", "aggregate")
+    return [*first, *references, *baselines_last(judges, compared)]
+
+
+def _matrix(rows: Sequence[Estimate], names: Sequence[str]) -> None:
     """Cohen's kappa of every two annotators; anonymous humans stand as one human."""
     kappas = {
         frozenset((row.subject, row.reference)): row
         for row in rows
         if row.statistic == "cohen_kappa"
     }
-    references = tables.named(compared.kinds, "human", "aggregate")
-    first = [ONE_HUMAN] if compared.has_anonymous else []
-    names = [*first, *references, *baselines_last(judges, compared)]
     places = {name: k for k, name in enumerate(names)}
     shown = [row for pair, row in kappas.items() if pair <= places.keys()]
     pairs = [
@@ -91,8 +128,7 @@ def _matrix(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str])
     ]
     chart = figures.matrix(names, pairs, "Cohen's kappa [95% interval]") if pairs else None
     parts.figure("matrix", words.pairs_title(shown), chart, shown, fixed_width=True,
-                 note="Each cell is the kappa of two annotators; darker is more alike."
-                 if pairs else None)  # fmt: skip
+                 note=CELLS if pairs else None)  # fmt: skip
 
 
 def _categories(context: Context, compared: Compared) -> None:

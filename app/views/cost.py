@@ -1,4 +1,4 @@
-"""What does a label cost, and what does it buy?"""
+"""The cost view: what a label costs, what it buys, and the runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import commands, figures, frame, loading, parts, tables, words
-from app.views.judging import COST_AXIS, MOST, TIME_AXIS, price_figure, price_rows
+from app.views.judging import COST_AXIS, MOST, TIME_AXIS, price_figure, price_rows, ranked
 from pipelines.estimates import ALL
-from pipelines.findings import find, judges_by_agreement, section_title
+from pipelines.findings import find, section_title
 from pipelines.sections.view import CEILING, ONE_HUMAN
 from pipelines.wording import duration, money
 
@@ -30,14 +30,14 @@ def body(context: Context) -> None:
     rows = [row for row in compared.rows if row.slice == ALL]
     parts.lead(section_title("cost", rows))
     frame.live_runs(context.seen.store)
-    judges = judges_by_agreement(rows)[:MOST]
+    names = [*tables.named(compared.kinds, "human")[:MOST], *ranked(compared, rows)[:MOST]]
     left, right = st.columns(2, gap="large")
     with left:
-        shown = price_rows(rows, judges)
-        price_figure(compared, shown, "cost", words.cost_title(rows), COST_AXIS, _reason(shown))
+        shown = price_rows(rows, names)
+        price_figure(compared, shown, "cost", words.cost_title(shown), COST_AXIS, _reason(shown))
     with right:
-        shown = price_rows(rows, judges, "seconds_per_1000")
-        price_figure(compared, shown, "time", words.time_title(rows), TIME_AXIS, _reason(shown))
+        shown = price_rows(rows, names, "seconds_per_1000")
+        price_figure(compared, shown, "time", words.time_title(shown), TIME_AXIS, _reason(shown))
     _scatter(compared, rows)
     parts.section("Runs", "runs")
     _runs(context.seen.store)
@@ -61,7 +61,8 @@ def _scatter(compared: Compared, rows: Sequence[Estimate]) -> None:
     costs = {row.subject: row for row in find(rows, "cost_usd_per_1000")}
     if CEILING in agreements and ONE_HUMAN in costs:
         agreements[ONE_HUMAN] = agreements[CEILING]
-    names = [name for name in costs if name in agreements and (costs[name].estimate or 0.0) > 0]
+    both = [name for name in costs if name in agreements]
+    names = [name for name in both if (costs[name].estimate or 0.0) > 0]
     if not names:
         parts.muted(NO_SCATTER, "no-scatter")
         return
@@ -72,7 +73,8 @@ def _scatter(compared: Compared, rows: Sequence[Estimate]) -> None:
     titles = ("US dollars per 1,000 labels, log scale", f"agreement with {reference}")
     behind = [row for name in names for row in (agreements[name], costs[name])]
     parts.figure("scatter", words.value_title(costs, agreements, names),
-                 figures.scatter(spots, titles), behind)  # fmt: skip
+                 figures.scatter(spots, titles), behind,
+                 note=words.free_note([name for name in both if name not in names]))  # fmt: skip
     parts.legend()
 
 

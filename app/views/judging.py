@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import figures, parts, tables, words
 from pipelines.estimates import ALL
-from pipelines.findings import find
+from pipelines.findings import find, judges_by_agreement
 from pipelines.sections.view import ONE_HUMAN
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def agreement_figure(
     compared: Compared,
     rows: Sequence[Estimate],
     judges: Sequence[str],
+    *,
+    title: str | None = None,
     note: str | None = None,
 ) -> None:
     """Each judge's agreement with one human, over the ceiling; or with a majority or gold."""
@@ -38,7 +40,8 @@ def agreement_figure(
         for row in tables.by_estimate(found)
     ]
     axis = figures.Axis(f"agreement with {reference}", band_title="two humans with each other")
-    title = words.agreement_title(rows, [row.subject for row in found], reference)
+    if title is None:
+        title = words.agreement_title(rows, [row.subject for row in found], reference)
     behind = [*found, *(row for (name, _), row in ceilings.items() if name in judges)]
     parts.figure("agreement", title, figures.dots(dots, axis), behind, note=note)
     parts.legend()
@@ -51,6 +54,11 @@ def _judges_only(rows: Sequence[Estimate]) -> None:
     chart = figures.dots(dots[:MOST], figures.Axis("Cohen's kappa", unit="kappa")) if dots else None
     parts.figure("pairs", words.pairs_title(pairs), chart, pairs,
                  note="There is no human or gold label to agree with.")  # fmt: skip
+
+
+def ranked(compared: Compared, rows: Sequence[Estimate]) -> list[str]:
+    """Judges and baselines, highest agreement first, else as they are named."""
+    return judges_by_agreement(rows) or tables.named(compared.kinds, "judge", "baseline")
 
 
 def price_rows(
@@ -70,7 +78,7 @@ def price_figure(
     axis: figures.Axis,
     note: str | None = None,
 ) -> None:
-    """Costs or times as dots; what is not known says so in its row, and nothing is drawn for all."""
+    """Costs or times as dots; what is not known says so in its row. Without any: no chart."""
     roles = tables.roles(compared.kinds)
     known = any(row.estimate is not None for row in shown)
     dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in shown]

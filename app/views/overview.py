@@ -1,4 +1,4 @@
-"""Can AI feedback stand in for human feedback here?"""
+"""The overview: whether AI feedback can stand in for human feedback here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from app import commands, figures, frame, parts, tables, words
 from app.views.judging import COST_AXIS, MOST, agreement_figure, price_figure, price_rows
 from pipelines.estimates import ALL
 from pipelines.findings import (
+    BASELINES,
     find,
     headline,
     judge_sentence,
@@ -36,18 +37,32 @@ def body(context: Context) -> None:
     rows = [row for row in compared.rows if row.slice == ALL]
     judges = judges_by_agreement(rows)
     parts.lead(headline(rows))
-    _sentences(rows, judges[1:])
+    _sentences(rows, [name for name in judges if name not in BASELINES][1:])
     parts.muted(words.facts(context.dataset), "facts")
     frame.live_runs(context.seen.store)
-    left, right = st.columns([6, 5], gap="large")
-    with left:
-        left_out = f"The {MOST} of {len(judges)} judges that agree most; Agreement has them all."
-        agreement_figure(compared, rows, judges[:MOST], left_out if len(judges) > MOST else None)
-    with right:
-        _cost(compared, rows, judges[:MOST])
-        _swapped(compared, rows, judges[:MOST])
+    _figures(compared, rows, judges)
     step = commands.after_overview(context.seen.store, context.choice.dataset, rows)
     parts.next_step(*step)
+
+
+def _figures(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
+    """Agreement, cost and order; order stands where there is room for it."""
+    shown = judges[:MOST]
+    left_out = f"The {MOST} of {len(judges)} that agree most; Agreement has them all."
+    prices = price_rows(rows, shown)
+    priced = any(row.estimate is not None for row in prices)
+    if priced:
+        left, middle, right = st.columns([5, 4, 4], gap="large")
+    else:
+        left, middle = st.columns([6, 5], gap="large")
+        right = middle
+    with left:
+        agreement_figure(compared, rows, shown, note=left_out if len(judges) > MOST else None)
+    with middle:
+        note = None if priced else NO_PRICES
+        price_figure(compared, prices, "cost", section_title("cost", rows), COST_AXIS, note)
+    with right:
+        _swapped(compared, rows, shown)
 
 
 def _sentences(rows: Sequence[Estimate], judges: Sequence[str]) -> None:
@@ -67,19 +82,12 @@ def _sentences(rows: Sequence[Estimate], judges: Sequence[str]) -> None:
             parts.lines(said[SENTENCES:], "sentences-more")
 
 
-def _cost(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
-    shown = price_rows(rows, judges)
-    none = all(row.estimate is None for row in shown)
-    title = section_title("cost", rows)
-    price_figure(compared, shown, "cost", title, COST_AXIS, NO_PRICES if none else None)
-
-
 def _swapped(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
     found = find(rows, "position_consistency")
     shown = [row for row in found if row.subject in judges] or found
     roles = tables.roles(compared.kinds)
     dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in tables.by_estimate(shown)]
-    title = section_title("bias", rows)
+    title = section_title("bias", [row for row in rows if row.subject in judges] or rows)
     parts.figure("swapped", title, figures.dots(dots, SWAPPED) if dots else None, shown)
 
 

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from data.errors import ProviderError
 from judges.client import CallError
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ async def call(
     """The provider's reply to one request.
 
     `on_send` is called before each attempt leaves; `on_answered` after an attempt that the provider
-    is known not to have charged. Raises the last CallError when no attempt succeeds.
+    is known not to have charged. Raises the last CallError when no attempt succeeds, and a
+    ProviderError (a refused key, an unknown model) at once.
     """
     attempt = 0
     while True:
         on_send()
         try:
             return await client.complete(request)
+        except ProviderError:
+            on_answered()
+            raise
         except CallError as error:
             if not error.maybe_paid:
                 on_answered()

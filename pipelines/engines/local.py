@@ -24,25 +24,48 @@ async def run_cells(
     After `stop` is set no new cell is begun; those under way are finished. The first exception of
     `work` or `cells` cancels the rest and is raised.
     """
+    if concurrency < 1:
+        raise ValueError(f"concurrency is {concurrency}: nobody would do the work")
     queue: asyncio.Queue[Cell | None] = asyncio.Queue(maxsize=ahead)
-
-    async def produce() -> None:
-        async for cell in cells:
-            if stop.is_set():
-                break
-            await queue.put(cell)
-        for _ in range(concurrency):
-            await queue.put(None)
-
-    async def consume() -> None:
-        while (cell := await queue.get()) is not None:
-            if not stop.is_set():
-                await work(cell)
-
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(produce())
+            group.create_task(_produce(cells, queue, concurrency, stop))
             for _ in range(concurrency):
-                group.create_task(consume())
+                group.create_task(_consume(queue, work, stop))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def _produce(
+    cells: AsyncIterator[Cell],
+    queue: asyncio.Queue[Cell | None],
+    consumers: int,
+    stop: asyncio.Event,
+) -> None:
+    async for cell in cells:
+        if stop.is_set():
+            break
+        await queue.put(cell)
+    for _ in range(consumers):
+        await queue.put(None)
+
+
+async def _consume(
+    queue: asyncio.Queue[Cell | None],
+    work: Callable[[Cell], Awaitable[None]],
+    stop: asyncio.Event,
+) -> None:
+    while (cell := await queue.get()) is not None:
+        if not stop.is_set():
+            await _finish(work(cell))
+
+
+async def _finish(work: Awaitable[None]) -> None:
+    """Await work; one that cancels itself fails, else its worker would be gone without a word."""
+    task = asyncio.current_task()
+    try:
+        await work
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("a cell's work was cancelled from within") from error

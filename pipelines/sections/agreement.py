@@ -59,7 +59,7 @@ def agreement_rows(view: View) -> Iterator[Estimate]:
     any_humans = bool(view.panel.indices(AnnotatorKind.HUMAN))
     if not any_humans and view.name == ALL:
         yield undefined(view, SECTION, "single_human_agreement", CEILING, ONE_HUMAN, NO_HUMANS)
-    found = []
+    found: list[Estimate] = []
     for k, who in enumerate(annotators):
         if is_subject(who):
             found += _with_one_human(view, k) if any_humans else ()

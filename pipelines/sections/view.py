@@ -108,8 +108,8 @@ class View:
 
     def _unparsed(self, k: int) -> Floats:
         """Unparsed labels (n,)."""
-        ab, ba, unknown = self.stored(k)[:, :, UNPARSED].astype(float)
-        return ab + ba + unknown
+        result: Floats = self.stored(k)[:, :, UNPARSED].sum(axis=0).astype(float)
+        return result
 
     def shares(self, k: int) -> Floats:
         """Class shares (n, 3) of one label drawn at random; NaN where there is none.

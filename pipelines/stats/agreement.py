@@ -78,7 +78,7 @@ def confusion(first: Floats, second: Floats) -> Floats:
 def pair_confusion(humans: Floats) -> Floats:
     """Expected confusion of two different humans per item: counts (n, 3) to (n, 9).
 
-    Every item needs two labels. The margins are equal, so that kappa is Scott's pi (Fleiss's kappa).
+    Every item needs two labels. The margins are equal, so kappa is Scott's pi (Fleiss's kappa).
     """
     m = total(humans)
     outer = humans[:, :, None] * humans[:, None, :]

@@ -1,10 +1,10 @@
 """Prompt-clustered 95% intervals of smooth functions of sums.
 
-A statistic is f(S), S = sum over prompts g of T_g, the prompt's sufficient statistics. Infinitesimal
-jackknife: U_g = grad f(S)' (T_g - mean T), SE = sqrt(G/(G-1) sum U_g^2), Student's t with G - 1
-degrees of freedom (Jaeckel 1972; Efron 1982, ch. 6). For a mean it is the usual cluster-robust one.
-The gradient is taken with a complex step, exact to rounding (Squire & Trapp 1998), so f must be
-written in arithmetic that accepts complex numbers.
+A statistic is f(S), S = sum over prompts g of T_g, the prompt's sufficient statistics. The
+infinitesimal jackknife: U_g = grad f(S)' (T_g - mean T), SE = sqrt(G/(G-1) sum U_g^2), Student's t
+with G - 1 degrees of freedom (Jaeckel 1972; Efron 1982, ch. 6). For a mean it is the usual
+cluster-robust one. The gradient is taken with a complex step, exact to rounding (Squire & Trapp
+1998), so f must be written in arithmetic that accepts complex numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FEWEST_PROMPTS = 20
 CAUTION_PROMPTS = 50
 LEVEL = 0.95
-NO_VARIATION = "the same on every prompt: no interval"
+NO_VARIATION = "no interval, as all prompts give the same value"
 _STEP = 1e-30
 _ROUNDING = 1e-12
 
@@ -62,12 +62,12 @@ def smooth_interval(
     bounds: tuple[float, float] = (-np.inf, np.inf),
     undefined: str = "nothing to divide by",
 ) -> Interval:
-    """f of the column totals of `sums` (G, k) with its interval over the G prompts.
+    """The function of the column totals of `sums` (G, k) with its interval over the G prompts.
 
     `function` maps (k,) to a number. The interval is cut to `bounds`, the values it can have.
     `proportion` says that these are [0, 1]: at the very end the interval is Wilson's with n = G.
-    Otherwise prompts that do not differ at all say nothing about how far others would: no interval.
-    An undefined value (no data, division by zero) is an Interval of None, `undefined` its reason.
+    Otherwise prompts that do not differ at all say nothing of how far others would: no interval. An
+    undefined value (no data, division by zero) is an Interval of None with `undefined` as reason.
     """
     n_prompts = len(sums)
     totals = sums.sum(axis=0)
@@ -76,8 +76,8 @@ def smooth_interval(
     if not np.isfinite(value):
         return Interval(None, None, None, n_prompts, f"undefined: {undefined}")
     if n_prompts < FEWEST_PROMPTS:
-        note = f"too few prompts for an interval ({n_prompts} of {FEWEST_PROMPTS})"
-        return Interval(value, None, None, n_prompts, note)
+        too_few = f"too few prompts for an interval ({n_prompts} of {FEWEST_PROMPTS})"
+        return Interval(value, None, None, n_prompts, too_few)
     note = "few prompts: read with caution" if n_prompts < CAUTION_PROMPTS else None
     quantile = float(stdtrit(n_prompts - 1, 0.5 + LEVEL / 2))
     if proportion and (value <= 0.0 or value >= 1.0):
@@ -91,11 +91,12 @@ def smooth_interval(
 
 
 def wilson(share: float, n: int, quantile: float) -> tuple[float, float]:
-    """Wilson's interval of a proportion `share` of n (Wilson 1927)."""
+    """Wilson's interval of a proportion `share` of n (Wilson 1927); it holds `share`."""
     z2 = quantile * quantile
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = quantile / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return float(min(low, share)), float(max(high, share))  # at 0 and 1 rounding would miss it
 
 
 def ratio(totals: NDArray[Any]) -> Any:
@@ -110,7 +111,8 @@ def difference_of_ratios(totals: NDArray[Any]) -> Any:
 
 def _standard_error(function: Function, sums: Floats, totals: Floats) -> float:
     n_prompts = len(sums)
-    influence = (sums - sums.mean(axis=0)) @ _gradient(function, totals)
+    influence = sums @ _gradient(function, totals)
+    influence -= influence.mean()
     return float(np.sqrt(n_prompts / (n_prompts - 1) * (influence @ influence)))
 
 

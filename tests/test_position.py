@@ -1,0 +1,107 @@
+"""Order and length: hand-derived values, plain loops as oracle, what must not change."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.stats.agreement import shares
+from pipelines.stats.position import first_shown_counts, longer_counts, order_consistency
+
+TURNED = str.maketrans("ab", "ba")
+LABELS = st.text("atb", max_size=3)
+
+
+def counts(*items):
+    return np.array([[item.count(name) for name in "atb"] for item in items], dtype=float)
+
+
+# the same preference in both orders
+
+
+@pytest.mark.parametrize(
+    ("ab", "ba", "expected"),
+    [
+        ("a", "a", 1.0),
+        ("t", "t", 1.0),
+        ("a", "b", 0.0),
+        ("a", "t", 0.0),
+        ("aab", "a", 2 / 3),  # repeats: one of each order drawn at random
+        ("aab", "abb", 4 / 9),  # 2/3 * 1/3 + 1/3 * 2/3
+    ],
+)
+def test_the_share_of_equal_preferences_over_the_orders(ab, ba, expected):
+    assert order_consistency(shares(counts(ab)), shares(counts(ba))) == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(("ab", "ba"), [("a", ""), ("", "b"), ("", "")])
+def test_one_order_alone_is_neither_consistent_nor_inconsistent(ab, ba):
+    assert np.isnan(order_consistency(shares(counts(ab)), shares(counts(ba)))).all()
+
+
+@given(st.lists(st.tuples(LABELS, LABELS, st.booleans()), min_size=1, max_size=30))
+def test_exchanging_responses_changes_no_consistency_and_no_share(items):
+    ab, ba = counts(*(i[0] for i in items)), counts(*(i[1] for i in items))
+    # Exchanged, what was shown a first is now shown b first, and a is called b.
+    turned = [(y.translate(TURNED), x.translate(TURNED)) if t else (x, y) for x, y, t in items]
+    ab2, ba2 = counts(*(x for x, _ in turned)), counts(*(y for _, y in turned))
+    found = order_consistency(shares(ab), shares(ba))
+    other = order_consistency(shares(ab2), shares(ba2))
+    assert np.array_equal(found, other, equal_nan=True)
+    assert np.array_equal(first_shown_counts(ab, ba), first_shown_counts(ab2, ba2))
+
+
+# the one shown first
+
+
+def test_first_shown_by_hand():
+    # item 1: a of ab is first, b of ba is first; item 2: b of ab and a of ba are second;
+    # item 3: a tie is in the total only; item 4: nothing
+    found = first_shown_counts(counts("a", "b", "t", ""), counts("b", "a", "tb", ""))
+    assert found.tolist() == [[2, 2], [0, 2], [1, 3], [0, 0]]
+
+
+@given(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=30))
+def test_first_shown_is_a_count_of_labels(items):
+    found = first_shown_counts(counts(*(x for x, _ in items)), counts(*(y for _, y in items)))
+    for (ab, ba), (chosen, of) in zip(items, found.tolist(), strict=True):
+        first = sum(name == "a" for name in ab) + sum(name == "b" for name in ba)
+        assert (chosen, of) == (first, len(ab) + len(ba))
+
+
+def test_who_always_takes_the_first_is_never_consistent_and_who_never_looks_is_half():
+    always = counts(*"aaaa"), counts(*"bbbb")
+    steady = counts(*"abab"), counts(*"abab")
+    assert order_consistency(*map(shares, always)).tolist() == [0, 0, 0, 0]
+    assert first_shown_counts(*always).sum(axis=0).tolist() == [8, 8]
+    assert order_consistency(*map(shares, steady)).tolist() == [1, 1, 1, 1]
+    assert first_shown_counts(*steady).sum(axis=0).tolist() == [4, 8]
+
+
+@given(st.lists(st.tuples(st.sampled_from("atb"), st.sampled_from("atb")), min_size=1))
+def test_consistent_labels_choose_the_first_as_often_as_the_second(items):
+    # of a decided consistent pair one label chose the first shown: f_i = 0 in methods.md, section 3
+    same = [x for x, y in items if x == y]
+    found = first_shown_counts(counts(*same), counts(*same)) if same else np.zeros((1, 2))
+    assert found[:, 0].sum() == sum(x != "t" for x in same)
+
+
+# the longer one
+
+
+def test_longer_by_hand():
+    # a longer: a and a of aab chose it; b longer: b of abt; equal or unknown: not counted
+    found = longer_counts(counts("aab", "abt", "ab", "t"), np.array([1, -1, 0, 1], dtype=np.int8))
+    assert found.tolist() == [[2, 3], [1, 2], [0, 0], [0, 0]]
+
+
+@given(st.lists(st.tuples(LABELS, st.sampled_from([-1, 0, 1])), min_size=1, max_size=30))
+def test_longer_is_the_same_whichever_response_is_called_a(items):
+    longer = np.array([sign for _, sign in items], dtype=np.int8)
+    found = longer_counts(counts(*(x for x, _ in items)), longer)
+    turned = counts(*(x.translate(TURNED) for x, _ in items))
+    assert np.array_equal(found, longer_counts(turned, -longer))
+    for (labels, sign), (chosen, of) in zip(items, found.tolist(), strict=True):
+        wanted = {1: "a", -1: "b", 0: ""}[sign]
+        decided = labels.replace("t", "") if sign else ""
+        assert (chosen, of) == (decided.count(wanted) if wanted else 0, len(decided))
