@@ -80,7 +80,7 @@ def heading(key: str, title: str, statistics: Sequence[str]) -> None:
             st.text(title)
         explained = [name for name in statistics if name in EXPLAINED]
         if explained:
-            with st.popover("How to read this", type="tertiary", key=f"how-{key}"):
+            with st.popover("How to read", type="tertiary", key=f"how-{key}"):
                 for name in explained:
                     with st.container(key=f"term-{key}-{name}", gap=None):
                         st.text(STATISTICS[name])

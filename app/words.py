@@ -52,9 +52,9 @@ UNPARSED = {
 }
 SHOWS = {
     Show.ALL: "All comparisons",
-    Show.AGAINST: "A judge disagrees with the human majority or gold",
+    Show.AGAINST: "A judge disagrees with the humans or gold",
     Show.SPLIT: "The judges disagree among each other",
-    Show.SWAPPED: "A judge changes its preference when the order is swapped",
+    Show.SWAPPED: "A judge's preference changes with the order",
 }
 _RULES = {
     "ties=class": "a tie is an answer of its own",

@@ -60,7 +60,10 @@ def prompts_of(store, judge_path: Path, target: Path, labels: int) -> None:
             after=UUID(int=0), size=labels,
         )  # fmt: skip
     messages = [
-        [{"role": m.role, "content": m.content} for m in judge.request(c.comparison, s, "x").messages]
+        [
+            {"role": m.role, "content": m.content}
+            for m in judge.request(c.comparison, s, "x").messages
+        ]
         for c in page
         for s in Shown
     ]

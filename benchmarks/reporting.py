@@ -49,9 +49,7 @@ def make_store(path: Path, n: int) -> Store:
         "cost_usd": rng.uniform(0.001, 0.5, 5 * n),
     }
     nothing = pa.nulls(5 * n)
-    labels = pa.table(
-        {name: columns.get(name, nothing) for name in LABELS.names}, schema=LABELS
-    )
+    labels = pa.table({name: columns.get(name, nothing) for name in LABELS.names}, schema=LABELS)
     kinds = [AnnotatorKind.HUMAN] * 3 + [AnnotatorKind.JUDGE] * 2
     annotators = tuple(Annotator(k, name, "d") for k, name in zip(kinds, NAMES, strict=True))
     store = Store(path, create=True)

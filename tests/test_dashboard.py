@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import loading
+from data.store import Store
+from pipelines.compare import compare
+from pipelines.findings import headline
+from pipelines.sections.view import Rules, UnparsedRule
+from tests.dashboards import ROOT, RUN, make_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VIEWS = {
+    "overview": "Can AI feedback stand in for human feedback here?",
+    "agreement": "Who agrees with whom, and where does it break?",
+    "cost": "What does a label cost, and what does it buy?",
+    "comparisons": "Which comparisons should a person look at?",
+}
+
+
+def open_app(
+    monkeypatch: pytest.MonkeyPatch, store: Path, view: str = "overview", **query: str
+) -> AppTest:
+    """The dashboard on one of its views, run once."""
+    monkeypatch.setattr("sys.argv", ["dashboard.py", "--store", str(store)])
+    app = AppTest.from_file(str(ROOT / "app" / "dashboard.py"), default_timeout=120)
+    if view != "overview":
+        app.run()
+        app.switch_page(f"views/{view}.py")
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def texts(app: AppTest) -> list[str]:
+    return [element.value for element in app.text]
+
+
+def titles(app: AppTest) -> list[str]:
+    return [element.value for element in app.title]
+
+
+def commands(app: AppTest) -> list[str]:
+    return [element.value for element in app.code]
+
+
+def check(app: AppTest) -> AppTest:
+    assert [element.value for element in app.exception] == []
+    return app
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("small") / "small.duckdb"
+    make_store(path)
+    make_store(path, dataset="other set", simulated=True)
+    return path
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_empty_store_says_how_to_fill_it(
+    view: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "empty.duckdb"
+    Store(path, create=True)
+    app = check(open_app(monkeypatch, path, view))
+    assert titles(app) == ["No data yet"]
+    assert "concord demo" in commands(app)
+    assert any(f"--store {path}" in command for command in commands(app))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_missing_store_says_so(view: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = check(open_app(monkeypatch, tmp_path / "none.duckdb", view))
+    assert any("no store at" in text for text in texts(app))
+    assert "concord demo" in commands(app)
+
+
+@pytest.mark.parametrize(("view", "question"), VIEWS.items())
+def test_views_ask_a_question_and_end_in_a_command(
+    view: str, question: str, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = check(open_app(monkeypatch, small, view, dataset="small"))
+    assert titles(app) == [question]
+    assert commands(app)[-1].startswith("concord ")
+    assert app.query_params["dataset"] == ["small"]
+    raw = ("cost_usd", "single_human", "majority=", "parse_error", "unparsed=", "category=", "nan")
+    assert [text for text in texts(app) if any(name in text for name in raw)] == []
+
+
+def test_overview_holds_the_headline_and_how_much_there_is(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = check(open_app(monkeypatch, small, dataset="small"))
+    rows = [row for row in compare(Store(small), "small") if row.slice == "all"]
+    assert headline(rows) in texts(app)
+    counts = "60 comparisons   ·   60 prompts   ·   540 labels   ·   3 humans   ·   3 judges"
+    assert counts in texts(app)
+    assert any(text.startswith("data ") and text.endswith(" old") for text in texts(app))
+    assert not [badge for badge in badges(app) if "simulated" in badge]
+
+
+def badges(app: AppTest) -> list[str]:
+    return [element.value for element in app.markdown if "badge" in element.value]
+
+
+def test_simulated_data_says_so(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = check(open_app(monkeypatch, small, dataset="other set"))
+    assert any("simulated" in badge for badge in badges(app))
+
+
+def test_deep_link_sets_data_set_and_rules(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_app(monkeypatch, small, dataset="other set", unparsed="wrong", majority="sign")
+    assert chosen(check(app), "Data set") == "other set"
+    rules = Rules(unparsed=UnparsedRule.WRONG)
+    rows = [row for row in compare(Store(small), "other set", rules=rules) if row.slice == "all"]
+    assert headline(rows) in texts(app)
+    assert any("rules changed" in badge for badge in badges(app))
+
+
+def chosen(app: AppTest, label: str) -> Any:
+    [box] = [box for box in app.selectbox if box.label == label]
+    return box.value
+
+
+def test_unknown_values_in_a_link_are_ignored(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_app(monkeypatch, small, dataset="none", unparsed="?", judge="nobody", show="x")
+    assert chosen(check(app), "Data set") in ("small", "other set")
+    assert app.query_params["dataset"] == [chosen(app, "Data set")]
+    assert "unparsed" not in app.query_params
+
+
+def test_choosing_writes_the_link(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_app(monkeypatch, small, "agreement", dataset="small")
+    [box] = [box for box in app.selectbox if box.label == "Judge"]
+    check(box.set_value("hasty").run())
+    assert app.query_params["judge"] == ["hasty"]
+    assert any(text.startswith("hasty agrees") for text in texts(app))
+
+
+def test_agreement_says_where_prompts_are_too_few(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = check(open_app(monkeypatch, small, "agreement", dataset="small", judge="careful"))
+    assert chosen(app, "Judge") == "careful"
+    assert any("careful agrees most in" in text for text in texts(app))
+    tables = [frame.value for frame in app.dataframe]
+    rare = [t for t in tables if "Comparisons of" in t and "rare" in set(t["Comparisons of"])]
+    assert rare
+    assert any("too few prompts" in note for t in rare for note in t["Note"])
+
+
+def test_cost_says_what_is_not_known_and_why(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = check(open_app(monkeypatch, small, "cost", dataset="small"))
+    assert any("silent" in text and "not known" in text.lower() for text in texts(app))
+    assert any("careful agrees" in text and "$4.0 per 1,000" in text for text in texts(app))
+    assert any("No judge has been run" in text for text in texts(app))
+
+
+@pytest.mark.parametrize(
+    ("show", "judge", "phrase"),
+    [
+        ("all", None, "60 comparisons"),
+        ("against", "silent", "where silent disagrees with the human majority"),
+        ("split", None, "where the judges disagree"),
+        ("swapped", "hasty", "where hasty changes its preference"),
+        ("swapped", "silent", "No comparison matches"),
+    ],
+)
+def test_comparisons_are_filtered(
+    show: str, judge: str | None, phrase: str, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = {"show": show, **({"judge": judge} if judge else {})}
+    app = check(open_app(monkeypatch, small, "comparisons", dataset="small", **query))
+    assert any(phrase in text for text in texts(app))
+
+
+def test_a_comparison_shows_texts_labels_and_reasons(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = check(open_app(monkeypatch, small, "comparisons", dataset="small", text="prompt 7"))
+    shown = texts(app)
+    assert "some prompt 7" in shown
+    assert any(text.startswith("some response a 7") for text in shown)
+    assert "Response A, by some model a" in shown
+    assert "some rationale careful ab" in shown
+    labels = app.dataframe[-1].value
+    assert list(labels["Annotator"]).count("careful") == 2
+    assert set(labels["Kind"]) == {"human", "AI judge", "baseline"}
+    assert "US dollars" in labels
+
+
+def test_pages_turn(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_app(monkeypatch, small, "comparisons", dataset="small", show="all")
+    assert "page 1 of 3" in texts(app)
+    [later] = [button for button in app.button if button.label == "Next"]
+    check(later.click().run())
+    assert "page 2 of 3" in texts(app)
+
+
+def test_deep_link_to_a_comparison(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(small).reading() as con:
+        row = con.execute(
+            "SELECT comparison_id FROM comparisons WHERE dataset = 'small' AND source_id = 'c33'"
+        ).fetchone()
+    assert row
+    app = open_app(monkeypatch, small, "comparisons", dataset="small", show="all",
+                   comparison=str(row[0]))  # fmt: skip
+    assert "some prompt 33" in texts(check(app))
+
+
+def test_a_live_run_shows_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_store(tmp_path / "live.duckdb")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    runs = [("live", now, "running"), ("dead", now - timedelta(hours=1), "running"),
+            ("old", now - timedelta(days=1), "interrupted")]  # fmt: skip
+    with store.writing() as con:
+        for judge, started, status in runs:
+            con.execute(RUN, {"judge": judge, "dataset": "small", "started": started,
+                              "status": status})  # fmt: skip
+    for view in ("overview", "cost"):
+        app = check(open_app(monkeypatch, store.path, view))
+        line = "live is labelling small: 50 of 200 done, 2 failed, $1.2 spent"
+        assert any(text.startswith(line[:40]) for text in texts(app))
+        assert [text for text in texts(app) if "No new label for 60.0 min" in text]
+    assert set(app.dataframe[-1].value["Status"]) == {"running", "interrupted"}
+    assert commands(app) == [f"concord runs --store {store.path}"]
+
+
+def test_a_store_in_use_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_store(tmp_path / "used.duckdb")
+    monkeypatch.setattr(loading, "WAIT_SECONDS", 0.05)
+    with store.writing():
+        app = check(open_app(monkeypatch, store.path))
+        assert titles(app) == ["The store is in use"]
+    check(app.run())
+    assert titles(app) == [VIEWS["overview"]]
+
+
+def test_a_store_in_use_keeps_what_was_read_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(tmp_path / "kept.duckdb")
+    monkeypatch.setattr(loading, "WAIT_SECONDS", 0.05)
+    app = check(open_app(monkeypatch, store.path))
+    before = texts(app)
+    with store.writing():
+        loading.refresh()
+        check(app.run())
+    assert any("the data below are those read last" in text for text in texts(app))
+    assert set(before) - set(texts(app)) <= {text for text in before if text.startswith("data ")}
+
+
+def test_new_data_is_drawn_after_a_refresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_store(tmp_path / "grows.duckdb")
+    app = check(open_app(monkeypatch, store.path))
+    assert [box.options for box in app.selectbox if box.label == "Data set"] == [["small"]]
+    make_store(store.path, dataset="second")
+    check(app.run())  # the version is not looked up again yet
+    assert [box.options for box in app.selectbox if box.label == "Data set"] == [["small"]]
+    [refresh] = [button for button in app.button if button.label == "Refresh"]
+    check(refresh.click().run())
+    assert [box.options for box in app.selectbox if box.label == "Data set"] == [
+        ["second", "small"]
+    ]
+
+
+def test_the_store_is_only_read(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = small.read_bytes()
+    for view in VIEWS:
+        check(open_app(monkeypatch, small, view, dataset="small"))
+    assert small.read_bytes() == before
