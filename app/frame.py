@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import commands, controls, loading, words
 from data.errors import ConcordError
+from data.records import RunStatus
 from data.store import StoreLockedError
 from pipelines.wording import money
 
@@ -42,9 +43,15 @@ class Context:
     dataset: Mapping[str, Any]
 
     def compared(self) -> Compared:
-        """All estimates under the rules in force."""
+        """All estimates under the rules in force; says what it does where that is news."""
         choice = self.choice
-        return loading.compared(self.seen, choice.dataset, choice.criterion, choice.rules)
+        wanted = (self.seen, choice.dataset, choice.criterion, choice.rules)
+        if st.session_state.get("compared") == choice:  # new data only: the page stays in place
+            return loading.compared(*wanted)
+        with st.spinner("Reading the labels and comparing the annotators"):
+            result = loading.compared(*wanted)
+        st.session_state["compared"] = choice
+        return result
 
 
 def draw(view: str, question: str, body: Callable[[Context], None]) -> None:
@@ -139,32 +146,30 @@ def _locked(store: str, error: ConcordError) -> None:
     with st.container(key="lead"):
         st.text(f"{error.what}. {error.fix} It is tried again every {RETRY_SECONDS} s.")
 
-    @st.fragment(run_every=RETRY_SECONDS)
-    def retry() -> None:
-        with st.spinner("Waiting for the store"):
-            try:
-                loading.snapshot(store)
-            except ConcordError:
-                return
-        st.rerun()
+    st.fragment(_retry, run_every=RETRY_SECONDS)(store, time.monotonic())
 
-    retry()
+
+def _retry(store: str, since: float) -> None:
+    """Draw the page anew once the store is free; not at once, as it was tried just now."""
+    if time.monotonic() - since > RETRY_SECONDS / 2 and loading.is_free(store):
+        loading.refresh()
+        st.rerun()
 
 
 def live_runs(store: str) -> None:
     """The progress of the runs under way, drawn anew every few seconds while there are any."""
-    if any(run["status"] == "running" for run in loading.runs(store)):
+    if _running(store):
         st.fragment(_progress, run_every=LIVE_SECONDS)(store)
 
 
+def _running(store: str) -> list[dict[str, Any]]:
+    return [run for run in loading.runs(store) if run["status"] == RunStatus.RUNNING]
+
+
 def _progress(store: str) -> None:
-    try:
-        running = [run for run in loading.runs(store) if run["status"] == "running"]
-    except ConcordError:
-        st.text("The store is in use: the progress is tried again.")
-        return
+    running = _running(store)
     for run in running:
-        with st.container(key=f"run-{run['run_id']}"):
+        with st.container(key=f"run-{run['run_id']}", gap="xsmall"):
             st.text(words.run_line(run, money(run["spent_usd"])))
             st.progress(min(1.0, (run["done"] or 0) / max(1, run["planned"] or 0)))
             if (silent := words.silence(run, SILENT_SECONDS)) is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from data import browse, queries
+from data.records import RunStatus
 from data.store import DEFAULT_PATH, Store, StoreLockedError
 from pipelines.compare import estimates_of
 from pipelines.panel import read_panel
@@ -139,7 +140,7 @@ def compared(seen: Snapshot, dataset: str, criterion: str | None, rules: Rules) 
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Comparing the annotators")
+@st.cache_data(max_entries=16, show_spinner=False)
 def _compared(
     store: str, version: str, dataset: str, criterion: str | None, majority: str, unparsed: str
 ) -> Compared:
@@ -154,7 +155,7 @@ def _compared(
     )
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the labels")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _panel(store: str, version: str, dataset: str, criterion: str | None) -> Panel:  # noqa: ARG001
     return read_panel(_open(store), dataset, criterion)
 
@@ -187,14 +188,36 @@ def _detail(
 
 
 def runs(store: str) -> list[dict[str, Any]]:
-    """All runs, newest first, with the time of the newest label of those that are running."""
-    return _runs(store)
+    """All runs, newest first, with the time of the newest label of those that are running.
+
+    While somebody else holds the store these are the ones read last.
+    """
+    try:
+        found = _runs(store)
+    except StoreLockedError:
+        return _last_runs().get(store, [])
+    _last_runs()[store] = found
+    return found
 
 
 @st.cache_data(ttl=RUNS_SECONDS, show_spinner=False)
 def _runs(store: str) -> list[dict[str, Any]]:
     with _open(store).reading() as con:
         found = queries.records(con, queries.RUNS)
-        running = any(run["status"] == "running" for run in found)
+        running = any(run["status"] == RunStatus.RUNNING for run in found)
         newest: dict[str, datetime] = browse.last_labels(con) if running else {}
     return [{**run, "last_label_at": newest.get(run["run_id"])} for run in found]
+
+
+@st.cache_resource(show_spinner=False)
+def _last_runs() -> dict[str, list[dict[str, Any]]]:
+    return {}
+
+
+def is_free(store: str) -> bool:
+    """Whether the store can be read at this moment."""
+    try:
+        with _open(store).reading():
+            return True
+    except StoreLockedError:
+        return False

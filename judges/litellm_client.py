@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import time
+import warnings
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -45,6 +46,8 @@ def load_litellm() -> ModuleType:
     os.environ.setdefault("LITELLM_LOG", "ERROR")
     import litellm
 
+    # Set by LiteLLM as well, but once: who resets the warnings (pytest) meets it at the first call.
+    warnings.filterwarnings("ignore", message=".*`ReadOnly` qualifier")
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True
     litellm.telemetry = False

@@ -152,6 +152,7 @@ def _is_open(difference: Estimate) -> bool:
 
 def _list(names: Sequence[str]) -> str:
     """One or two names, or the first and how many others."""
+    names = [f"the baseline {name}" if name in BASELINES else name for name in names]
     if len(names) <= 2:
         return " and ".join(names)
     return f"{names[0]} and {len(names) - 1:,} others"

@@ -141,7 +141,7 @@ def _check_row(row: Estimate) -> None:
         assert row.low <= row.estimate <= row.high, row
         assert row.n_prompts >= 20, row
     elif row.estimate is not None:
-        assert "interval" in row.note, row
+        assert "interval" in row.note or "the same on every prompt" in row.note, row
     if row.unit == "share" and row.estimate is not None:
         assert 0 <= (row.low or 0) <= row.estimate <= (row.high or 1) <= 1, row
     assert all(type(n) is int for n in (row.n_items, row.n_prompts, row.n_labels)), row

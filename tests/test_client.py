@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.records import Comparison, Shown
@@ -68,6 +68,7 @@ def test_the_order_of_parameters_does_not_matter():
     assert request(parameters=nested).request_hash == request(parameters=other).request_hash
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_two_texts_have_two_hashes(one, other):
     first, second = (request(messages=(Message("user", text),)) for text in (one, other))

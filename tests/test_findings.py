@@ -233,12 +233,16 @@ def test_one_judge():
             [("k", -0.1, 0.1), ("l", -0.1, 0.2), ("m", -0.1, 0.2), ("n", 0.1, 0.2)],
             "; k and 2 others cannot be told apart from it",
         ),
+        (
+            [("k", 0.1, 0.2), ("longer", -0.1, 0.1)],
+            "; the baseline longer cannot be told apart from it",
+        ),
     ],
 )
 def test_who_cannot_be_told_apart_from_the_best(others, end):
     rows = judged("j", 0.56, 0.5) + [x for name, *_ in others for x in judged(name, 0.5)]
     rows += [difference("j", *other) for other in others]
-    n = 1 + len(others)
+    n = 1 + sum(name not in BASELINES for name, *_ in others)
     assert headline(rows) == (
         f"Highest agreement of {n} judges: j agrees with a human more often than another human "
         f"does (56% v 50%, gap +6 [+4, +8]; 480 comparisons){end}."

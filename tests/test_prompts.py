@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import JudgeError
@@ -54,6 +54,7 @@ def test_a_text_that_ends_in_braces_makes_no_field_with_its_neighbour():
     assert contents(template, "", "{{", "mark}}") == ["{{mark}}"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text(alphabet=st.characters(codec="utf-8")))
 def test_any_texts_are_in_the_messages_as_they_are(prompt, first, second, secret):
     _, user = contents(TEMPLATE, prompt, first, second, secret=secret)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import commands, figures, frame, loading, parts, tables, words
 from app.views.judging import COST_AXIS, MOST, TIME_AXIS, price_figure, price_rows, ranked
+from data.records import RunStatus
 from pipelines.estimates import ALL
 from pipelines.findings import find, section_title
 from pipelines.sections.view import CEILING, ONE_HUMAN
@@ -108,7 +109,11 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def _next(context: Context, rows: Sequence[Estimate]) -> None:
     store, dataset = context.seen.store, context.choice.dataset
-    unfinished = [run for run in loading.runs(store) if run["status"] in ("interrupted", "stopped")]
+    unfinished = [
+        run
+        for run in loading.runs(store)
+        if run["status"] in (RunStatus.INTERRUPTED, RunStatus.STOPPED)
+    ]
     if unfinished or any(run["failed"] for run in loading.runs(store)):
         why = "Some runs did not finish or lost labels. Their reasons, and how to continue:"
         parts.next_step(why, commands.runs(store))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from data.records import AnnotatorKind
 from pipelines.estimates import ALL
 from pipelines.sections.view import ONE_HUMAN, View, row, undefined
+from pipelines.stats.intervals import NO_VARIATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SECTION = "cost"
 PER = 1000.0
+FIXED = "the same on every prompt"
 
 
 def cost_rows(view: View) -> Iterator[Estimate]:
@@ -75,9 +77,10 @@ def _per_1000(
             why = f"the {what} of these labels is not known"
             yield undefined(view, SECTION, statistic, labels.name, reference, why, unit=unit)
         return
-    columns = sums[items] * np.array([PER, 1.0])
+    interval = view.of_ratio(sums[items] * np.array([PER, 1.0]), items, bounds=(0.0, np.inf))
+    if interval.note == NO_VARIATION:  # a fixed price is known, not uncertain
+        interval = replace(interval, note=FIXED)
     missing = labels.n_labels - known
     note = f"not known for {missing:,} of {labels.n_labels:,} labels" if missing else None
-    yield row(view, SECTION, statistic, labels.name, reference,
-              view.of_ratio(columns, items, bounds=(0.0, np.inf)), n_items=int(items.sum()),
-              n_labels=known, unit=unit, note=note)  # fmt: skip
+    yield row(view, SECTION, statistic, labels.name, reference, interval,
+              n_items=int(items.sum()), n_labels=known, unit=unit, note=note)  # fmt: skip

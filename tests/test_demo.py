@@ -1,0 +1,95 @@
+"""The demo: the main job end to end, then the dashboard on 127.0.0.1."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from data.store import Store
+from judges.simulated import EXAMPLES
+from pipelines.compare import compare
+from pipelines.findings import find
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demo's folder, and what the command printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run_demo(folder)
+
+
+def run_demo(folder, *more):
+    command = [sys.executable, "-P", "-m", "app.cli", "demo", "--no-serve", *more]
+    return subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=True
+    )
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_every_judge_labels_the_sample_in_both_orders(demo):
+    folder, done = demo
+    store = Store(folder / "demo" / "demo.duckdb")
+    with store.reading() as con:
+        runs = con.execute("SELECT status, done, failed FROM runs").fetchall()
+    assert runs == [("complete", 528, 0)] * 6
+    assert done.stderr.lower().count("simulated") >= 2
+    assert "simulated labels" in done.stdout
+    assert "next: concord app" in done.stderr
+
+
+def test_what_was_planted_is_found(demo):
+    rows = compare(Store(demo[0] / "demo" / "demo.duckdb"), "sample")
+    [first] = find(rows, "first_shown_share", "sim-first")
+    [sharp] = find(rows, "first_shown_share", "sim-sharp")
+    assert first.low > 0.5 >= sharp.low
+    longer = {name: find(rows, "longer_chosen_share", name)[0] for name in EXAMPLES}
+    assert longer["sim-verbose"].low > longer["sim-sharp"].estimate
+    agreement = {row.subject: row for row in find(rows, "single_human_agreement")}
+    assert agreement["sim-sharp"].low > agreement["random"].high
+    slices = {row.slice for row in rows if row.statistic == "gap" and row.low is not None}
+    assert len(slices) == 5  # overall and four categories, each with enough prompts
+
+
+def test_a_second_time_it_is_there_already(demo):
+    folder, _ = demo
+    again = run_demo(folder)
+    assert "is there already" in again.stderr
+
+
+def test_it_serves_on_loopback_and_says_where(demo):
+    folder, _ = demo
+    command = [sys.executable, "-P", "-m", "app.cli", "demo", "--port", "18517"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        address = next(
+            found[0]
+            for line in process.stderr
+            if (found := re.search(r"http://127\.0\.0\.1:18517", line))
+        )
+        with urllib.request.urlopen(address, timeout=20) as page:
+            assert page.status == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen("http://127.0.0.1:18517", timeout=1).close()
+        except OSError:
+            return
+        time.sleep(0.2)
+    pytest.fail("the dashboard outlived its command")
