@@ -99,6 +99,7 @@ def _frame(rows: Sequence[Dot], axis: Axis) -> pd.DataFrame:
             "figures": [f"{row.text} · n {row.n:,}" if row.n else row.text for row in rows],
             "rests": [row.rests_on for row in rows],
             "note": [row.note for row in rows],
+            "spoken": [f"{row.name}: {row.text}" for row in rows],
         }
     )
 
@@ -196,11 +197,11 @@ def _ticks(domain: Range, log: bool = False) -> list[float]:
 
 def _bands(base: alt.Chart, x: _X) -> list[alt.Chart]:
     """What each row is compared with: shading, or a tick where there is no interval."""
-    shaded = base.mark_rect(opacity=0.75).encode(
+    shaded = base.mark_rect(opacity=0.75, aria=False).encode(
         x=x.field("band_low"), x2="band_high:Q", color=colour("band")
     )
     points = base.transform_filter("datum.band_low === datum.band_high")
-    ticks = points.mark_tick(thickness=3, size=18, yOffset=MARK, orient="vertical")
+    ticks = points.mark_tick(thickness=3, size=18, yOffset=MARK, orient="vertical", aria=False)
     return [shaded, ticks.encode(x=x.field("band_low"), color=colour("human"))]
 
 
@@ -214,7 +215,7 @@ def _band_name(rows: Sequence[Dot], axis: Axis, x: _X) -> list[alt.Chart]:
     align, at = ("left", low) if share < 0.3 else ("center", (low + high) / 2)
     align, at = ("right", high) if share > 0.7 else (align, at)
     name = alt.Chart(painted({"text": [axis.band_title]})).mark_text(
-        align=cast("Literal['left']", align), baseline="bottom", fontSize=SMALL
+        align=cast("Literal['left']", align), baseline="bottom", fontSize=SMALL, aria=False
     )
     return [name.encode(x=x.at(at), y=alt.value(-5), text="text:N", color=colour("human"))]
 
@@ -223,19 +224,24 @@ def _zero(base: alt.Chart, axis: Axis, x: _X) -> list[alt.Chart]:
     """The line of no difference, drawn beside the dots only: words stay readable."""
     if axis.zero is None:
         return []
-    line = base.mark_tick(thickness=1.5, size=26, yOffset=MARK, orient="vertical")
+    line = base.mark_tick(thickness=1.5, size=26, yOffset=MARK, orient="vertical", aria=False)
     return [line.encode(x=x.at(axis.zero), color=colour("muted"))]
 
 
 def _intervals(base: alt.Chart, x: _X) -> list[alt.Chart]:
-    line = base.mark_rule(strokeWidth=2.5, yOffset=MARK, strokeCap="round")
+    line = base.mark_rule(strokeWidth=2.5, yOffset=MARK, strokeCap="round", aria=False)
     return [line.encode(x=x.field("low"), x2="high:Q", color=colour("role"))]
 
 
 def _points(base: alt.Chart, x: _X) -> list[alt.Chart]:
     """A filled dot with an interval; a hollow one where there is none."""
     look: dict[str, Any] = {"opacity": 1, "yOffset": MARK}
-    encoded = {"x": x.field("value"), "color": colour("role"), "tooltip": _tooltip()}
+    encoded = {
+        "x": x.field("value"),
+        "color": colour("role"),
+        "tooltip": _tooltip(),
+        "description": alt.Description("spoken:N"),
+    }
     filled = base.transform_filter("isValid(datum.low)")
     hollow = base.transform_filter("isValid(datum.value) && !isValid(datum.low)")
     return [
@@ -255,7 +261,7 @@ def _tooltip() -> list[alt.Tooltip]:
 
 def _words(base: alt.Chart) -> list[alt.Chart]:
     """Name at the left and figures at the right of each row, above its dot."""
-    common: dict[str, Any] = {"baseline": "middle", "fontSize": SIZE, "dy": WORDS}
+    common: dict[str, Any] = {"baseline": "middle", "fontSize": SIZE, "dy": WORDS, "aria": False}
     room = alt.expr("max(60, width - 165)")
     return [
         base.mark_text(align="left", limit=room, **common).encode(
@@ -284,8 +290,12 @@ def matrix(names: Sequence[str], pairs: Sequence[Pair], title: str) -> Chart:
         ],
     )  # fmt: skip
     shade = alt.Color("value:Q", scale=alt.Scale(domain=[0, 1], clamp=True), legend=None)
-    cells = base.mark_rect(cornerRadius=3).encode(color=shade)
-    figures = base.mark_text(fontSize=SMALL).encode(text="figure:N", color=colour("ink"))
+    cells = base.mark_rect(cornerRadius=3).encode(
+        color=shade, description=alt.Description("spoken:N")
+    )
+    figures = base.mark_text(fontSize=SMALL, aria=False).encode(
+        text="figure:N", color=colour("ink")
+    )
     beside = min(LABELS, max(map(len, labels)) * 7) + 20  # Streamlit fits the axes into the size
     width, height = (side * len(names) for side in CELL)
     layered = _layered([cells, figures], beside + width, 30 + height)
@@ -305,6 +315,7 @@ def _cells(
             "text": [pair.text for pair in pairs],
             "figure": [pair.figure for pair in pairs],
             "rests": [pair.rests_on for pair in pairs],
+            "spoken": [f"{names[p.row]} and {names[p.column]}: {p.text}" for p in pairs],
         }
     )
 
@@ -338,9 +349,13 @@ def scatter(spots: Sequence[Spot], titles: tuple[str, str]) -> Chart:
         return alt.Y(f"{field}:Q", axis=axis, scale=_scale(y_domain))
 
     layers = [
-        base.mark_rule(strokeWidth=2.5, strokeCap="round").encode(y=y("low"), y2="high:Q"),
-        base.mark_point(filled=True, opacity=1, size=100).encode(y=y("agreement")),
-        base.mark_text(dy=-10, fontSize=SIZE, limit=200).encode(
+        base.mark_rule(strokeWidth=2.5, strokeCap="round", aria=False).encode(
+            y=y("low"), y2="high:Q"
+        ),
+        base.mark_point(filled=True, opacity=1, size=100).encode(
+            y=y("agreement"), description=alt.Description("spoken:N")
+        ),
+        base.mark_text(dy=-10, fontSize=SIZE, limit=200, aria=False).encode(
             y=y("place"), text="name:N", color=colour("ink")
         ),
     ]
@@ -359,6 +374,7 @@ def _spots(spots: Sequence[Spot], domain: Range) -> pd.DataFrame:
             "high": _floats(spot.high for spot in spots),
             "cost_text": [spot.cost_text for spot in spots],
             "agreement_text": [spot.agreement_text for spot in spots],
+            "spoken": [f"{s.name}: {s.agreement_text} at {s.cost_text}" for s in spots],
             "place": _apart(tops, domain, 17 / SCATTER),
         }
     )

@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import time
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from data.store import StoreLockedError
 from judges.baselines import Baseline
 from judges.client import CallError
 from judges.judge import orders_of
-from pipelines.engines.calls import RetryPolicy, call
+from pipelines.engines.calls import RetryPolicy, StoppedError, call
 from pipelines.engines.local import run_cells
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 
 COMMIT_SECONDS = 2.0
 SYNC_SECONDS = 0.5
+TELL_SECONDS = 0.25
 PAGE = 1000
+RECENT = 10_000  # more than cells can wait between being read and being asked
 NO_LIMIT = 2**62
 
 
@@ -274,6 +276,9 @@ class _Session:
         self.secret = store.secret()
         self.progress = Progress(planned=todo.planned, before=todo.done)
         self.journal_path = store.journals / f"{run.run_id}.jsonl"
+        self.stop = asyncio.Event()
+        self.asking: dict[UUID, tuple[asyncio.Lock, int]] = {}
+        self.recent: dict[UUID, Reply] = {}
 
     def run(self) -> Labelled:
         with Journal(self.journal_path) as journal:
@@ -292,12 +297,11 @@ class _Session:
         return self._result(status, pending)
 
     async def _label_all(self) -> RunStatus:
-        stop = asyncio.Event()
-        self._stop_on_signals(stop)
-        tasks = [asyncio.create_task(self._commit_often()), asyncio.create_task(self._tell(stop))]
+        self._stop_on_signals()
+        tasks = [asyncio.create_task(self._commit_often()), asyncio.create_task(self._tell())]
         try:
             await run_cells(
-                self._cells(stop), self._work, concurrency=self.options.concurrency, stop=stop
+                self._cells(), self._work, concurrency=self.options.concurrency, stop=self.stop
             )
         finally:
             for task in tasks:
@@ -306,25 +310,25 @@ class _Session:
                     await task
             if self.client is not None:
                 await self.client.close()
-        return RunStatus.STOPPED if stop.is_set() else RunStatus.COMPLETE
+        return RunStatus.STOPPED if self.stop.is_set() else RunStatus.COMPLETE
 
-    def _stop_on_signals(self, stop: asyncio.Event) -> None:
+    def _stop_on_signals(self) -> None:
         """The first interrupt lets the calls under way finish; the second one ends at once."""
 
         def finish() -> None:
-            if stop.is_set():
+            if self.stop.is_set():
                 os._exit(130)
-            stop.set()
+            self.stop.set()
             self.progress.stopping = True
 
         with suppress(NotImplementedError, ValueError, RuntimeError):
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, finish)
 
-    async def _cells(self, stop: asyncio.Event) -> AsyncIterator[_Cell]:
+    async def _cells(self) -> AsyncIterator[_Cell]:
         """What is left to label, page by page, in the order of comparison ids."""
         after, left = UUID(int=0), self.options.limit or NO_LIMIT
-        while left > 0 and not stop.is_set():
+        while left > 0 and not self.stop.is_set():
             page = await self._patiently(self._page, after, min(PAGE, left))
             if not page:
                 return
@@ -373,12 +377,13 @@ class _Session:
 
     async def _patiently(self, read: Callable[..., Any], *arguments: Any) -> Any:
         """Read in a thread; while somebody else holds the store, wait and say so."""
-        while True:
+        while not self.stop.is_set():
             try:
                 return await asyncio.to_thread(read, *arguments)
             except StoreLockedError:
                 self.progress.store_locked = True
                 await asyncio.sleep(COMMIT_SECONDS)
+        return []
 
     async def _work(self, cell: _Cell) -> None:
         blank = Label(
@@ -397,19 +402,33 @@ class _Session:
             self._keep(label_event(done, cell.known, bought=False), done)
             self.progress.reused += 1
         elif cell.request is not None:
-            await self._buy(self.judge, cell.request, blank)
+            async with self._one_at_a_time(cell.request.request_hash):
+                await self._buy(self.judge, cell.request, blank)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, request_hash: UUID) -> AsyncIterator[None]:
+        """Equal requests (the same texts twice) wait for the first, and use its reply."""
+        lock, waiting = self.asking.get(request_hash, (asyncio.Lock(), 0))
+        self.asking[request_hash] = (lock, waiting + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self.asking.pop(request_hash)
+            if waiting > 1:
+                self.asking[request_hash] = (lock, waiting - 1)
 
     async def _buy(self, judge: Judge, request: Request, blank: Label) -> None:
-        if self.client is None:
-            raise RunError(f"judge {judge.name} has no client", "Pass one to label().")
+        known = self.recent.get(request.request_hash)
+        if known is not None:
+            done = judge.read(known, blank)
+            self._keep(label_event(done, known, bought=False), done)
+            self.progress.reused += 1
+            return
         try:
-            reply = await call(
-                self.client,
-                request,
-                self.options.retry,
-                on_send=lambda: self.journal.write(sent_event(request.request_hash)),
-                on_answered=lambda: self.journal.write(failed_event(request.request_hash)),
-            )
+            reply = await self._call(judge, request)
+        except StoppedError:
+            return
         except CallError as error:
             status = LabelStatus.REFUSED if error.refused else LabelStatus.FAILED
             done = replace(blank, status=status, details={"reason": error.reason})
@@ -417,8 +436,27 @@ class _Session:
             return
         done = judge.read(reply, blank)
         self._keep(label_event(done, reply, bought=True), done)
+        self._remember(reply)
         self.progress.spent_usd += reply.paid_usd or 0.0
         self.progress.price_known &= reply.paid_usd is not None
+
+    def _remember(self, reply: Reply) -> None:
+        """For equal requests that were read from the store before this reply was committed."""
+        self.recent[reply.request_hash] = reply
+        if len(self.recent) > RECENT:
+            del self.recent[next(iter(self.recent))]
+
+    async def _call(self, judge: Judge, request: Request) -> Reply:
+        if self.client is None:
+            raise RunError(f"judge {judge.name} has no client", "Pass one to label().")
+        return await call(
+            self.client,
+            request,
+            self.options.retry,
+            on_send=lambda: self.journal.write(sent_event(request.request_hash)),
+            on_answered=lambda: self.journal.write(failed_event(request.request_hash)),
+            stop=self.stop,
+        )
 
     def _keep(self, event: Event, done: Label) -> None:
         self.journal.write(event)
@@ -437,10 +475,10 @@ class _Session:
                 since_commit = 0.0
                 await asyncio.to_thread(self._commit)
 
-    async def _tell(self, stop: asyncio.Event) -> None:
+    async def _tell(self) -> None:
         while True:
             self.report(self.progress)
-            await asyncio.sleep(0.25 if not stop.is_set() else 0.05)
+            await asyncio.sleep(TELL_SECONDS)
 
     def _commit(self, *, final: bool = False) -> bool:
         """Commit the journal; False where somebody else holds the store."""

@@ -150,7 +150,7 @@ def hover_charts(page: Page) -> int:
     """Tooltips are built when a pointer comes by; how many there were."""
     seen = 0
     for chart in page.locator("[data-testid=stVegaLiteChart] svg").all():
-        for mark in chart.locator(".mark-symbol path, .mark-rect.role-mark path").all()[:3]:
+        for mark in chart.locator(".mark-symbol path").all()[:3]:
             mark.hover(force=True)
             page.wait_for_timeout(50)
             seen += page.locator("#vg-tooltip-element.visible").count()

@@ -119,6 +119,14 @@ def test_every_colour_is_a_role_of_the_theme() -> None:
     assert "#" not in json.dumps(drawn["layer"])
 
 
+def test_what_a_screen_reader_says_is_words() -> None:
+    drawn = spec(figures.dots([dot(band=(0.5, 0.6))], Axis("a", zero=0.5, band_title="b")))
+    spoken = [layer for layer in drawn["layer"] if layer["mark"].get("aria") is not False]
+    assert {layer["mark"]["type"] for layer in spoken} == {"point"}
+    assert all(layer["encoding"]["description"]["field"] == "spoken" for layer in spoken)
+    assert data_of(drawn)[0]["spoken"] == "j: 60% [55, 65]"
+
+
 def test_matrix_draws_both_halves_and_no_minus_zero() -> None:
     pairs = [Pair(0, 1, -0.001, "0.00", "40"), Pair(1, 0, -0.001, "0.00", "40"),
              Pair(0, 0, None, "not known", "")]  # fmt: skip

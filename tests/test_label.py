@@ -94,6 +94,36 @@ def test_an_equal_request_of_another_judge_is_not_bought_again(tmp_path):
     ]
 
 
+def test_equal_requests_of_one_run_are_bought_once(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 6)
+    with store.writing() as con:  # the same text twice: both orders are the same request
+        con.execute("UPDATE comparisons SET response_b = response_a")
+    with running(truth(6), {"m": Behaviour(latency_seconds=0.1)}) as provider:
+        result = run_judge(store, judge_file(tmp_path, provider.base_url))
+        assert len(list(provider.log())) == 6
+    assert (result.done, result.reused) == (12, 6)
+    assert rows(store, "SELECT count(*), count(DISTINCT request_hash) FROM replies") == [(6, 6)]
+    assert rows(store, "SELECT count(*) FROM label_replies") == [(12,)]
+
+
+def test_an_interrupt_ends_the_waiting_for_another_try(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 30)
+    slow = Behaviour(rate_limit=1.0, retry_after_seconds=50)
+    with running(truth(30), {"m": slow}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        command = concord("label", "--store", store.path, "--judge", path, "--concurrency", 4)
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        while len(list(provider.log())) < 4:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        process.communicate(timeout=40)
+    assert process.returncode == 8
+    assert time.monotonic() - started < 30
+    assert rows(store, f"SELECT count(*) {AI}") == [(0,)]
+    assert rows(store, "SELECT status FROM runs") == [("stopped",)]
+
+
 def test_a_changed_judge_under_an_old_name_is_another_annotator(tmp_path):
     store = make_store(tmp_path / "s.duckdb", 3)
     with running(truth(3), {"m": SHARP}) as provider:

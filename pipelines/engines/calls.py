@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ class RetryPolicy:
         return max(backoff, asked + 0.1 * chance if asked else 0.0)
 
 
+class StoppedError(Exception):
+    """The run was asked to stop while a call waited to be tried again."""
+
+
 async def call(
     client: Client,
     request: Request,
@@ -40,12 +45,14 @@ async def call(
     *,
     on_send: Callable[[], None],
     on_answered: Callable[[], None],
+    stop: asyncio.Event | None = None,
 ) -> Reply:
     """The provider's reply to one request.
 
     `on_send` is called before each attempt leaves; `on_answered` after an attempt that the provider
     is known not to have charged. Raises the last CallError when no attempt succeeds, and a
-    ProviderError (a refused key, an unknown model) at once.
+    ProviderError (a refused key, an unknown model) at once. After `stop` is set nothing is tried
+    again: StoppedError.
     """
     attempt = 0
     while True:
@@ -62,4 +69,14 @@ async def call(
                 raise
             pause = policy.pause_seconds(attempt, error, random.random())  # noqa: S311 (jitter)
         attempt += 1
-        await asyncio.sleep(pause)
+        await _pause(pause, stop)
+
+
+async def _pause(seconds: float, stop: asyncio.Event | None) -> None:
+    if stop is None:
+        await asyncio.sleep(seconds)
+        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    if stop.is_set():
+        raise StoppedError
