@@ -98,7 +98,6 @@ def _frame(rows: Sequence[Dot], axis: Axis) -> pd.DataFrame:
             "text": [row.text for row in rows],
             "figures": [f"{row.text} · n {row.n:,}" if row.n else row.text for row in rows],
             "rests": [row.rests_on for row in rows],
-            "note": [row.note for row in rows],
             "spoken": [f"{row.name}: {row.text}" for row in rows],
         }
     )
@@ -127,6 +126,7 @@ def _x(axis: Axis, domain: Range) -> _X:
         AXIS_FORMATS.get(axis.unit, ".2~f"),
         _ticks(domain, axis.log),
         labelFlush=True,
+        labelOverlap="greedy",
         labelExpr=SIGNED if axis.factor > 1 else "datum.label",
         titleAnchor="start",
         titleAlign="left",
@@ -180,8 +180,8 @@ def _round(low: float, high: float, *, least: float, share: bool) -> Range:
 
 
 def _step(low: float, high: float) -> float:
-    """A round distance of ticks: about five of them."""
-    raw = (high - low) / 5
+    """A round distance of ticks: at most eight of them."""
+    raw = (high - low) / 7
     power = 10.0 ** floor(log10(raw))
     return next((t * power for t in TICKS if t * power >= raw * 0.999), 10 * power)
 
@@ -255,7 +255,6 @@ def _tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("name:N", title="Annotator"),
         alt.Tooltip("text:N", title="Value [95% interval]"),
         alt.Tooltip("rests:N", title="Rests on"),
-        alt.Tooltip("note:N", title="Note"),
     ]
 
 

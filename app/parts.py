@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from app import tables
+from app import tables, words
+from pipelines.estimates import ALL
 from pipelines.wording import EXPLAINED, NOT_KNOWN, STATISTICS
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 ROW_PIXELS = 35
 MOST_ROWS = 12
 LEGEND = ":blue[●] human &emsp; :orange[●] AI &emsp; :gray[●] baseline"
-NUMBERS = ("Comparisons", "Prompts", "Labels")
+RIGHT = ("Estimate", "95% interval", "Time", "Cost", "Spent", "Took")  # numbers in words
 
 
 def lead(text: str, key: str = "finding") -> None:
@@ -102,6 +103,8 @@ def table(
 ) -> Any:
     """Rows as a table: plain text, numbers at the right, missing said as such."""
     frame = pd.DataFrame(rows)
+    if "Comparisons of" in frame and set(frame["Comparisons of"]) == {words.slice_name(ALL)}:
+        frame = frame.drop(columns="Comparisons of")
     for name in ("Note", "Rule"):
         if name in frame and not frame[name].astype(bool).any():
             frame = frame.drop(columns=name)
@@ -120,7 +123,7 @@ def table(
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for name in frame.columns:
-        if name in ("Estimate", "95% interval"):
+        if name in RIGHT:
             config[name] = st.column_config.TextColumn(alignment="right")
         elif pd.api.types.is_numeric_dtype(frame[name]):
             config[name] = st.column_config.NumberColumn(format="localized")

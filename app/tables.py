@@ -28,7 +28,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One row of a dot figure. `band` is what it is compared with; `note` says what is missing."""
+    """One row of a dot figure. `band` is what it is compared with."""
 
     name: str
     role: str
@@ -38,7 +38,6 @@ class Dot:
     text: str
     n: int
     rests_on: str
-    note: str = ""
     band: tuple[float, float] | None = None
 
 
@@ -88,8 +87,7 @@ def dot(row: Estimate, role: str, *, name: str | None = None, band: Estimate | N
         high=row.high,
         text=words.short_figures(row),
         n=row.n_items,
-        rests_on=words.reading(row),
-        note=row.note or "",
+        rests_on="; ".join(filter(None, [words.reading(row), row.note])),
         band=_band(band),
     )
 
@@ -143,14 +141,14 @@ def by_estimate(rows: Iterable[Estimate], *, ascending: bool = False) -> list[Es
 
 COLUMNS: dict[str, Callable[[Estimate], Any]] = {
     "Annotator": lambda row: row.subject,
-    "Compared with": lambda row: row.reference,
-    "Statistic": lambda row: STATISTICS.get(row.statistic, row.statistic.replace("_", " ")),
-    "Comparisons of": lambda row: words.slice_name(row.slice),
     "Estimate": value_of,
     "95% interval": interval_of,
     "Comparisons": lambda row: row.n_items,
     "Prompts": lambda row: row.n_prompts,
     "Labels": lambda row: row.n_labels,
+    "Statistic": lambda row: STATISTICS.get(row.statistic, row.statistic.replace("_", " ")),
+    "Compared with": lambda row: row.reference,
+    "Comparisons of": lambda row: words.slice_name(row.slice),
     "Note": lambda row: row.note or "",
     "Rule": lambda row: words.rule(row.method),
 }

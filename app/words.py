@@ -120,7 +120,9 @@ def short_figures(row: Estimate) -> str:
 
 
 def reading(row: Estimate) -> str:
-    """What a row rests on."""
+    """What a row rests on; empty where it rests on nothing."""
+    if not row.n_items:
+        return ""
     parts = [count(row.n_items, "comparison"), count(row.n_prompts, "prompt")]
     return ", ".join([*parts, count(row.n_labels, "label")])
 
@@ -132,11 +134,19 @@ def main_statistic(rows: Sequence[Estimate]) -> tuple[str, str]:
     return statistic, reference
 
 
+def named(reference: str) -> str:
+    """A reference as a sentence names it: one human, the human majority, the label 'gold'."""
+    if reference == ONE_HUMAN:
+        return reference
+    return f"the {reference}" if reference == MAJORITY else f"the label {reference!r}"
+
+
 def reference_sentence(row: Estimate) -> str:
     """A judge against a majority or gold, where no ceiling can be known."""
-    named = f"the {row.reference}" if row.reference == MAJORITY else f"the label {row.reference!r}"
     items = count(row.n_items, "comparison")
-    return f"{row.subject} agrees with {named} {figures_of(row)} of the time ({items})"
+    return (
+        f"{row.subject} agrees with {named(row.reference)} {figures_of(row)} of the time ({items})"
+    )
 
 
 def spread_title(rows: Sequence[Estimate], *, part: bool = False) -> str | None:
@@ -163,7 +173,7 @@ def agreement_title(rows: Sequence[Estimate], judges: Sequence[str], reference: 
     """How many judges do as well as a human, by the interval of each gap."""
     gaps = judged(row for row in find(rows, "gap") if row.subject in judges)
     if not gaps:
-        return f"How often each judge agrees with {reference}"
+        return f"How often each judge agrees with {named(reference)}"
     groups = dict.fromkeys(_GROUPS, 0)
     for row in gaps:
         groups[_group(row)] += 1
@@ -196,7 +206,7 @@ def pairs_title(pairs: Sequence[Estimate]) -> str:
     different = [row for row in pairs if row.estimate is not None and row.subject != row.reference]
     known = [r for r in different if not {r.subject, r.reference} & set(BASELINES)] or different
     if not known:
-        return "No two annotators labelled the same comparisons"
+        return _no_pairs(pairs)
     most = max(known, key=lambda row: row.estimate or 0.0)
     if len(known) == 1:
         return f"{most.subject} and {most.reference}: kappa {figures_of(most)}"
@@ -205,6 +215,26 @@ def pairs_title(pairs: Sequence[Estimate]) -> str:
         f"Most alike: {most.subject} and {most.reference} ({figures_of(most)}). "
         f"Least alike: {least.subject} and {least.reference} ({figures_of(least)})."
     )
+
+
+def _no_pairs(pairs: Sequence[Estimate]) -> str:
+    """Why no two annotators can be compared."""
+    if not pairs:
+        return "There are no two annotators to compare"
+    both = [row for row in pairs if row.n_items and row.note]
+    if not both:
+        return "No two annotators labelled the same comparisons"
+    return f"Cohen's kappa is not defined here: {str(both[0].note).removeprefix('undefined: ')}"
+
+
+def nothing_to_agree_with(kinds: Iterable[str], has_anonymous: bool) -> str:
+    """Why no judge can be compared with humans or gold."""
+    found = set(kinds)
+    if not found & {AnnotatorKind.JUDGE, AnnotatorKind.BASELINE}:
+        return "No judge has labelled this data set yet."
+    if not has_anonymous and not found & {AnnotatorKind.HUMAN, AnnotatorKind.AGGREGATE}:
+        return "There is no human or gold label to agree with."
+    return "No comparison has a usable label of a judge and of a human or gold."
 
 
 def categories_title(judge: str, rows: Sequence[Estimate]) -> str:
@@ -354,9 +384,13 @@ def response_title(side: str, model: str | None) -> str:
 
 def reason_title(label: Mapping[str, str | None]) -> str:
     """Whose reason it is, and for which preference."""
-    preferred = word(PREFERENCES, label["preference"]) if label["preference"] else "no preference"
     order = f", {word(ORDERS, label['shown'])}" if label["shown"] else ""
-    return f"{label['annotator']}: {preferred}{order}"
+    return f"{label['annotator']}: {preferred(label['preference'])}{order}"
+
+
+def preferred(preference: str | None) -> str:
+    """A label's preference; none where its status is not usable."""
+    return word(PREFERENCES, preference) if preference else "none"
 
 
 def free_note(names: Sequence[str]) -> str | None:

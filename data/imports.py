@@ -81,7 +81,7 @@ SELECT source_id FROM staged_comparisons GROUP BY source_id
 HAVING count(DISTINCT comparison_id) > 1 LIMIT 1
 """
 CONFLICT = """
-SELECT annotator, source_id, preference, other, line, other_line FROM (
+SELECT annotator, source_id, preference, other, line, other_line, true AS in_file FROM (
     SELECT annotator, source_id, preference, line,
            first_value(preference) OVER same AS other, first_value(line) OVER same AS other_line
     FROM staged_labels
@@ -89,7 +89,7 @@ SELECT annotator, source_id, preference, other, line, other_line FROM (
                     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
 WHERE preference IS DISTINCT FROM other
 UNION ALL
-SELECT annotator, staged.source_id, staged.preference, known.preference, line, NULL
+SELECT annotator, staged.source_id, staged.preference, known.preference, line, NULL, false
 FROM staged_labels staged JOIN labels known USING (label_id)
 WHERE staged.preference IS DISTINCT FROM known.preference
 LIMIT 1
@@ -248,8 +248,8 @@ def _check_labels(con: Connection, material: Material) -> None:
     row = first_row(con, CONFLICT)
     if row is None:
         return
-    annotator, source_id, preference, other, line, other_line = row
-    where = _place(material, other_line) if other_line else "in the store"
+    annotator, source_id, preference, other, line, other_line, in_file = row
+    where = _place(material, other_line) if in_file else "in the store"
     raise InputError(
         f"{annotator!r} labels comparison {source_id!r} twice with different preferences: "
         f"{other or 'none'} ({where}) and {preference or 'none'} ({_place(material, line)}); "

@@ -42,14 +42,13 @@ def estimates_of(
     panel: Panel, rules: Rules, sections: Sequence[str] = tuple(SECTIONS)
 ) -> list[Estimate]:
     """The rows of a panel that has been read."""
-    views = list(_views(panel, rules))
-    return [
-        row
-        for section in sections
-        for view in views
-        for row in SECTIONS[section](view)
-        if row.n_items or view.name == ALL  # who has nothing in a slice needs no row there
-    ]
+    found: dict[str, list[Estimate]] = {section: [] for section in sections}
+    for view in _views(panel, rules):
+        for section in sections:
+            rows = SECTIONS[section](view)
+            # who has nothing in a slice needs no row there
+            found[section] += [row for row in rows if row.n_items or view.name == ALL]
+    return [row for section in sections for row in found[section]]
 
 
 def _views(panel: Panel, rules: Rules) -> Iterator[View]:

@@ -5,7 +5,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
@@ -182,6 +182,7 @@ def test_the_expected_confusion_of_two_different_humans():
     assert found.tolist() == pytest.approx(np.array([[2, 2, 0], [2, 0, 0], [0, 0, 0]]) / 6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="atb", min_size=2, max_size=6), min_size=1, max_size=30))
 def test_the_diagonal_of_a_confusion_is_the_agreement(items):
     humans = counts(*items)
@@ -207,6 +208,7 @@ def test_kappa_of_expected_confusions_by_hand():
     assert cohen_kappa(cells) == pytest.approx(0.5)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("atb-"), st.sampled_from("atb-")), min_size=1, max_size=60)
 )
@@ -245,6 +247,7 @@ def test_kappa_among_humans_is_fleiss_kappa_where_all_have_the_same_number():
 # exchanging a and b
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.text("atb", max_size=4), st.text("atb", max_size=4), st.booleans()),

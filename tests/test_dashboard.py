@@ -12,6 +12,7 @@ from pipelines.compare import compare
 from pipelines.findings import headline
 from pipelines.sections.view import Rules, UnparsedRule
 from tests.dashboards import ROOT, RUN, make_store
+from tests.estimating import AGGREGATE, HUMAN, JUDGE, both, label, store_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,7 +200,7 @@ def test_a_comparison_shows_texts_labels_and_reasons(
     labels = app.dataframe[-1].value
     assert list(labels["Annotator"]).count("careful") == 2
     assert set(labels["Kind"]) == {"human", "AI judge", "baseline"}
-    assert "US dollars" in labels
+    assert set(labels["Cost"].dropna()) == {"$0.40", "$0.0040", "$0.00050", "$0"}
 
 
 def test_pages_turn(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +235,7 @@ def test_a_live_run_shows_its_progress(tmp_path: Path, monkeypatch: pytest.Monke
         app = check(open_app(monkeypatch, store.path, view))
         line = "live is labelling small: 50 of 200 done, 2 failed, $1.2 spent"
         assert any(text.startswith(line[:40]) for text in texts(app))
-        assert [text for text in texts(app) if "No new label for 60.0 min" in text]
+        assert [text for text in texts(app) if "No new label for 60." in text]
     assert set(app.dataframe[-1].value["Status"]) == {"running", "interrupted"}
     assert commands(app) == [f"concord runs --store {store.path}"]
 
@@ -282,3 +283,33 @@ def test_the_store_is_only_read(small: Path, monkeypatch: pytest.MonkeyPatch) ->
     for view in VIEWS:
         check(open_app(monkeypatch, small, view, dataset="small"))
     assert small.read_bytes() == before
+
+
+ODD: dict[str, Any] = {
+    "no labels": {"labels": [], "kinds": {}},
+    "humans only": {"labels": [label(i, h, "a") for i in range(3) for h in "hk"],
+                    "kinds": {"h": HUMAN, "k": HUMAN}},
+    "one judge only": {"labels": [label(i, "j", "b") for i in range(3)], "kinds": {"j": JUDGE}},
+    "no texts": {"labels": [label(i, n, "b", "ab") for i in range(3) for n in "hj"],
+                 "kinds": {"h": HUMAN, "j": JUDGE}, "texts": False},
+    "nothing usable": {"labels": [label(i, "j", "x", "ab") for i in range(3)],
+                       "kinds": {"j": JUDGE}},
+    "gold and one order": {"labels": [label(i, n, "t", "ab") for i in range(30) for n in "gj"],
+                           "kinds": {"g": AGGREGATE, "j": JUDGE}, "n_items": 30},
+    "anonymous humans": {"labels": [x for i in range(30) for x in
+                                    (label(i, "h", "ab"[i % 2]), label(i, "k", "a"),
+                                     *both(i, "j", "b", "ab"[i % 2]))],
+                         "kinds": {"h": HUMAN, "k": HUMAN, "j": JUDGE}, "n_items": 30,
+                         "anonymous": ("h", "k"), "categories": ["c"] * 15 + [None] * 15},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_data_sets_are_drawn(
+    odd: str, view: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(tmp_path / "odd.duckdb", **{"n_items": 3, **ODD[odd]})
+    app = check(open_app(monkeypatch, store.path, view))
+    assert titles(app) == [VIEWS[view]]
+    assert commands(app)[-1].startswith("concord ")

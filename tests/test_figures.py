@@ -46,14 +46,14 @@ def test_figures_do_not_import_streamlit() -> None:
 
 
 def test_dots_hold_every_row_and_its_figures() -> None:
-    rows = [dot("a"), dot("b", None, text="not known", n=0, note="why")]
+    rows = [dot("a"), dot("b", None, text="not known", n=0, rests_on="why")]
     drawn = spec(figures.dots(rows, Axis("agreement")))
     first, second = data_of(drawn)
     assert first["name"] == "a"
     assert first["figures"] == "60% [55, 65] · n 40"
     assert second["figures"] == "not known"
     assert second["value"] is None
-    assert second["note"] == "why"
+    assert second["rests"] == "why"
     assert drawn["height"] > figures.ROW * 2
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.records import AnnotatorKind
@@ -125,6 +125,7 @@ def test_how_many_more_prompts_would_tell(low, high, prompts, more):
     assert verdict(found) == f"{OPEN} (about {more:,} more prompts would tell)"
 
 
+@settings(deadline=None)
 @given(st.floats(-100, 100), st.floats(0, 50))
 def test_no_verdict_claims_a_difference_where_the_interval_covers_zero(centre, half):
     found = gap(centre, centre - half, centre + half)
@@ -355,6 +356,7 @@ def test_the_cost_title(ai, human, text):
 # words
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5) | st.none()), min_size=1, max_size=5),
     st.floats(0.0, 1.0),

@@ -4,7 +4,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, t
 from statsmodels.regression.linear_model import OLS, WLS
@@ -249,6 +249,7 @@ def test_prompts_that_do_not_differ_give_no_interval_of_width_zero():
 # invariance
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 30), st.integers(0, 4), st.integers(1, 4)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.stats.agreement import shares
@@ -39,6 +39,7 @@ def test_one_order_alone_is_neither_consistent_nor_inconsistent(ab, ba):
     assert np.isnan(order_consistency(shares(counts(ab)), shares(counts(ba)))).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LABELS, LABELS, st.booleans()), min_size=1, max_size=30))
 def test_exchanging_responses_changes_no_consistency_and_no_share(items):
     ab, ba = counts(*(i[0] for i in items)), counts(*(i[1] for i in items))
@@ -61,6 +62,7 @@ def test_first_shown_by_hand():
     assert found.tolist() == [[2, 2], [0, 2], [1, 3], [0, 0]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=30))
 def test_first_shown_is_a_count_of_labels(items):
     found = first_shown_counts(counts(*(x for x, _ in items)), counts(*(y for _, y in items)))
@@ -78,6 +80,7 @@ def test_who_always_takes_the_first_is_never_consistent_and_who_never_looks_is_h
     assert first_shown_counts(*steady).sum(axis=0).tolist() == [4, 8]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("atb"), st.sampled_from("atb")), min_size=1))
 def test_consistent_labels_choose_the_first_as_often_as_the_second(items):
     # of a decided consistent pair one label chose the first shown: f_i = 0 in methods.md, section 3
@@ -95,6 +98,7 @@ def test_longer_by_hand():
     assert found.tolist() == [[2, 3], [1, 2], [0, 0], [0, 0]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LABELS, st.sampled_from([-1, 0, 1])), min_size=1, max_size=30))
 def test_longer_is_the_same_whichever_response_is_called_a(items):
     longer = np.array([sign for _, sign in items], dtype=np.int8)

@@ -3,7 +3,7 @@
 from math import inf, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.estimates import Estimate
@@ -96,6 +96,7 @@ def test_money_has_two_significant_digits_below_a_hundred_dollars(value, text):
     assert money(value) == text
 
 
+@settings(deadline=None)
 @given(st.floats(1e-9, 1e12))
 def test_money_is_right_to_two_digits(value):
     read = float(money(value).replace("$", "").replace(",", ""))
@@ -147,6 +148,7 @@ def test_estimates_in_their_unit(estimate, text, interval):
     assert interval_of(estimate) == interval
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 1))
 def test_no_number_hides_its_sign(value):
     text = points(value)

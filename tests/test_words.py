@@ -94,7 +94,10 @@ def test_agreement_title_counts_by_the_interval_of_the_gap() -> None:
         "1 not told apart from it yet, 1 below it"
     )
     assert words.agreement_title(rows, ["d"], HUMAN) == "Of 1 judge: 1 below the human ceiling"
-    assert words.agreement_title([], ["d"], "gold") == "How often each judge agrees with gold"
+    assert (
+        words.agreement_title([], ["d"], "gold")
+        == "How often each judge agrees with the label 'gold'"
+    )
 
 
 def test_spread_title_leaves_baselines_to_the_figure() -> None:
@@ -117,7 +120,19 @@ def test_pairs_title_names_the_most_and_the_least_alike() -> None:
         "Most alike: x and y (0.60 [0.56, 0.64]). Least alike: x and z (0.20 [0.16, 0.24])."
     )
     assert words.pairs_title(kappas[:1]).startswith("x and y: kappa 0.60")
-    assert words.pairs_title([]) == "No two annotators labelled the same comparisons"
+    assert words.pairs_title([]) == "There are no two annotators to compare"
+    apart = estimate("x", None, reference="y", n_items=0, note="undefined: no comparison")
+    assert words.pairs_title([apart]) == "No two annotators labelled the same comparisons"
+    same = estimate("x", None, reference="y", note="undefined: chance agreement is 1")
+    assert words.pairs_title([same]) == ("Cohen's kappa is not defined here: chance agreement is 1")
+
+
+def test_why_nobody_agrees_with_anybody() -> None:
+    assert "No judge has labelled" in words.nothing_to_agree_with(["human"], False)
+    assert "no human or gold label" in words.nothing_to_agree_with(["judge"], False)
+    assert "No comparison has" in words.nothing_to_agree_with(["judge"], True)
+    assert words.named("human majority") == "the human majority"
+    assert words.named("gold") == "the label 'gold'"
 
 
 def test_categories_title_says_where_prompts_are_too_few() -> None:

@@ -157,7 +157,9 @@ def _categories(context: Context, compared: Compared) -> None:
                    band=ceilings.get((judge, row.slice)))
         for row in tables.by_estimate(found)
     ]  # fmt: skip
-    axis = figures.Axis(f"agreement with {reference}", band_title="two humans with each other")
+    axis = figures.Axis(
+        f"agreement with {words.named(reference)}", band_title="two humans with each other"
+    )
     behind = [*found, *(ceilings[key] for key in ceilings if key[0] == judge and key[1] != ALL)]
     parts.figure("category", words.categories_title(judge, found), figures.dots(dots, axis), behind,
                  note="Highest and lowest are as found; their difference is not tested here. "

@@ -9,6 +9,7 @@ import streamlit as st
 from app import commands, controls, frame, loading, parts, words
 from app.views.judging import ranked
 from data.browse import Show, Wanted
+from pipelines.wording import duration, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 QUESTION = "Which comparisons should a person look at?"
 PAGE_SIZE = 20
 REASONS = 8
-EVERY = "every"
+EVERY = ""
 ANY = {EVERY: "any judge"}
 ALL_CATEGORIES = {EVERY: "all categories"}
 NO_TEXT = "This data set gives no text here."
@@ -145,10 +146,9 @@ def _detail(detail: Detail) -> None:
     if comparison["reference"]:
         _text("reference", "Reference answer", comparison["reference"])
     parts.section("Every label on it", "labels")
-    rows = [_label(label) for label in detail.labels]
-    parts.table(_without_empty(rows), key="table-labels")
+    parts.table(_without_empty([_label(label) for label in detail.labels]), key="table-labels")
     with st.container(key="rows-labels"):
-        parts.download(rows, "labels")
+        parts.download([_label_in_file(label) for label in detail.labels], "labels")
     _rationales(detail.labels)
 
 
@@ -165,15 +165,21 @@ def _label(label: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "Annotator": label["annotator"],
         "Kind": words.word(words.KINDS, label["kind"]),
-        "Preference": words.word(words.PREFERENCES, label["preference"])
-        if label["preference"]
-        else "none",
+        "Preference": words.preferred(label["preference"]),
         "Shown": words.word(words.ORDERS, label["shown"]),
         "State": words.word(words.STATUSES, label["status"]),
         "Criterion": label["criterion"],
-        "Seconds": label["seconds"],
-        "US dollars": label["cost_usd"],
+        "Time": None if label["seconds"] is None else duration(label["seconds"]),
+        "Cost": None if label["cost_usd"] is None else money(label["cost_usd"]),
     }
+
+
+def _label_in_file(label: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with plain numbers, and the reason that was given."""
+    cells = _label(label)
+    cells |= {"Time": label["seconds"], "Cost": label["cost_usd"], "Reason": label["rationale"]}
+    names = {"Time": "Seconds", "Cost": "US dollars"}
+    return {names.get(title, title): value for title, value in cells.items()}
 
 
 def _without_empty(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

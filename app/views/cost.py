@@ -71,7 +71,7 @@ def _scatter(compared: Compared, rows: Sequence[Estimate]) -> None:
     spots = [
         tables.spot(name, roles.get(name, "AI"), costs[name], agreements[name]) for name in names
     ]
-    titles = ("US dollars per 1,000 labels, log scale", f"agreement with {reference}")
+    titles = ("US dollars per 1,000 labels, log scale", f"agreement with {words.named(reference)}")
     behind = [row for name in names for row in (agreements[name], costs[name])]
     parts.figure("scatter", words.value_title(costs, agreements, names),
                  figures.scatter(spots, titles), behind,

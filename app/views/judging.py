@@ -32,14 +32,16 @@ def agreement_figure(
     statistic, reference = words.main_statistic(rows)
     found = [r for r in find(rows, statistic, reference=reference) if r.subject in judges]
     if not found:
-        _judges_only(rows)
+        _judges_only(compared, rows)
         return
     roles, ceilings = tables.roles(compared.kinds), tables.ceilings(rows)
     dots = [
         tables.dot(row, roles.get(row.subject, "AI"), band=ceilings.get((row.subject, ALL)))
         for row in tables.by_estimate(found)
     ]
-    axis = figures.Axis(f"agreement with {reference}", band_title="two humans with each other")
+    axis = figures.Axis(
+        f"agreement with {words.named(reference)}", band_title="two humans with each other"
+    )
     if title is None:
         title = words.agreement_title(rows, [row.subject for row in found], reference)
     behind = [*found, *(row for (name, _), row in ceilings.items() if name in judges)]
@@ -47,13 +49,17 @@ def agreement_figure(
     parts.legend()
 
 
-def _judges_only(rows: Sequence[Estimate]) -> None:
-    """Without humans or gold: how alike the judges are."""
-    pairs = tables.by_estimate(find(rows, "cohen_kappa"))
-    dots = [tables.dot(row, "AI", name=f"{row.subject} and {row.reference}") for row in pairs]
+def _judges_only(compared: Compared, rows: Sequence[Estimate]) -> None:
+    """Without anybody to agree with: how alike the annotators are."""
+    pairs = tables.by_estimate([row for row in rows if row.statistic == "cohen_kappa"])
+    dots = [
+        tables.dot(row, "AI", name=f"{row.subject} and {row.reference}")
+        for row in pairs
+        if row.estimate is not None
+    ]
     chart = figures.dots(dots[:MOST], figures.Axis("Cohen's kappa", unit="kappa")) if dots else None
-    parts.figure("pairs", words.pairs_title(pairs), chart, pairs,
-                 note="There is no human or gold label to agree with.")  # fmt: skip
+    why = words.nothing_to_agree_with(compared.kinds.values(), compared.has_anonymous)
+    parts.figure("pairs", words.pairs_title(pairs), chart, pairs, note=why)
 
 
 def ranked(compared: Compared, rows: Sequence[Estimate]) -> list[str]:

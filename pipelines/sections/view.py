@@ -79,6 +79,7 @@ class View:
         self.prompt = np.unique(panel.prompt[keep], return_inverse=True)[1]
         self.longer = panel.longer[keep]
         self._kept: dict[int, NDArray[np.uint16]] = {}
+        self._counts: dict[int, Floats] = {}
 
     def ballots(self, k: int) -> Ballots:
         """Annotator k's labels in the whole data set; restrict with `keep`."""
@@ -86,8 +87,10 @@ class View:
 
     def counts(self, k: int) -> Floats:
         """Usable labels (n, 3) under the unparsed rule; `wrong` counts as `drop` here."""
-        ab, ba, unknown = self.stored(k)
-        return self._usable(k, ab + ba + unknown)
+        if k not in self._counts:
+            ab, ba, unknown = self.stored(k)
+            self._counts[k] = self._usable(k, ab + ba + unknown)
+        return self._counts[k]
 
     def counts_by_order(self, k: int) -> Floats:
         """Usable labels (3, n, 3) by order shown."""

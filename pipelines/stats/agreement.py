@@ -72,7 +72,9 @@ def share_of(judge_shares: Floats, majority: NDArray[np.int8]) -> Floats:
 
 def confusion(first: Floats, second: Floats) -> Floats:
     """Expected confusion of one label of each annotator per item: shares (n, 3) twice to (n, 9)."""
-    return (first[:, :, None] * second[:, None, :]).reshape(len(first), 9)
+    rows, columns = np.ascontiguousarray(first.T), np.ascontiguousarray(second.T)
+    cells: Floats = (rows[:, None] * columns[None]).reshape(9, len(first))
+    return cells.T
 
 
 def pair_confusion(humans: Floats) -> Floats:
