@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": 100},
 )
 datasets = typer.Typer(
     help="List, show, remove or back up what the store holds.", no_args_is_help=True
@@ -41,6 +42,12 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", "-d", help="The data set; not needed where there is one.")
+]
+FormatArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FORMAT", help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample."
+    ),
 ]
 PortOption = Annotated[int, typer.Option(help="The port of the dashboard on 127.0.0.1.")]
 DEFAULT_STORE = Path("concord.duckdb")
@@ -83,10 +90,17 @@ def root(
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its store.")] = Path("demo"),
     serve: Annotated[bool, typer.Option(help="Open the dashboard at the end.")] = True,
-    port: PortOption = 8501,
+    port: FormatArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FORMAT", help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample."
+    ),
+]
+PortOption = 8501,
 ) -> None:
     """Do the main job on a bundled sample: no key and no network needed.
 
+    \b
     Example: concord demo --no-serve
     """
     from app.demo import run_demo
@@ -96,13 +110,7 @@ def demo(
 
 @app.command("import")
 def import_(
-    source_format: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FORMAT",
-            help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample.",
-        ),
-    ] = None,
+    source_format: FormatArgument = None,
     path: Annotated[Path | None, typer.Argument(help="The file, or a data set's folder.")] = None,
     store: StoreOption = DEFAULT_STORE,
     dataset: Annotated[
@@ -141,6 +149,7 @@ def import_(
 ) -> None:
     """Put comparisons and labels into the store; importing twice adds nothing.
 
+    \b
     Examples:
       concord import --template csv > labels.csv
       concord import csv labels.csv --dataset mine
@@ -167,6 +176,7 @@ def fetch(
 ) -> None:
     """Download a public data set; every file is checked, a broken download continues.
 
+    \b
     Example: concord fetch pandalm && concord import pandalm pandalm
     """
     from app.importing import run_fetch
@@ -225,6 +235,7 @@ def judges(
 ) -> None:
     """List the judges that ship with Concord, or print one to start your own from.
 
+    \b
     Example: concord judges local-server > my-judge.toml
     """
     from app.labelling import list_judges, print_judge
@@ -258,6 +269,7 @@ def label(
 ) -> None:
     """Let a judge label a data set; the same command continues a run that ended early.
 
+    \b
     Examples:
       concord label --judge longer --dataset mine
       concord label --judge gpt-5.4-mini --dataset mine --limit 200 --dry-run
@@ -301,6 +313,7 @@ def report(
 ) -> None:
     """Agreement, position, length and cost of both sources, with 95% intervals over prompts.
 
+    \b
     Examples:
       concord report --dataset mine
       concord report --dataset mine --section agreement --slices
@@ -347,6 +360,7 @@ def sql(
 ) -> None:
     """Ask the store in SQL; read-only, without access to other files.
 
+    \b
     Example: concord sql "SELECT kind, count(*) FROM annotators GROUP BY kind"
     """
     from app.browsing import run_sql
@@ -355,7 +369,13 @@ def sql(
 
 
 @app.command("app")
-def app_(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> None:
+def app_(store: StoreOption = DEFAULT_STORE, port: FormatArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FORMAT", help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample."
+    ),
+]
+PortOption = 8501) -> None:
     """Open the dashboard on 127.0.0.1."""
     from app.demo import serve_app
 
