@@ -90,13 +90,7 @@ def root(
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its store.")] = Path("demo"),
     serve: Annotated[bool, typer.Option(help="Open the dashboard at the end.")] = True,
-    port: FormatArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="FORMAT", help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample."
-    ),
-]
-PortOption = 8501,
+    port: PortOption = 8501,
 ) -> None:
     """Do the main job on a bundled sample: no key and no network needed.
 
@@ -369,13 +363,7 @@ def sql(
 
 
 @app.command("app")
-def app_(store: StoreOption = DEFAULT_STORE, port: FormatArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="FORMAT", help="csv, jsonl, parquet, pandalm, prd, llmbar, alpacaeval or sample."
-    ),
-]
-PortOption = 8501) -> None:
+def app_(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> None:
     """Open the dashboard on 127.0.0.1."""
     from app.demo import serve_app
 
