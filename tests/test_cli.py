@@ -97,6 +97,8 @@ def test_every_command_has_help(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
     assert "Usage:" in out
+    if command == "label":
+        assert "\n    concord label --judge longer --dataset mine\n" in out  # a line an example
 
 
 def test_the_way_from_a_file_to_a_report(run, labels_csv):
