@@ -28,6 +28,7 @@ ROW = 48  # pixels of a row: its words above, its dot below
 WORDS, MARK = -10, 9  # their offsets from the row's middle
 UNDER, OVER = 56, 22  # pixels of the axis below, and of the band's name above
 SIZE, SMALL = 13, 12
+LETTER = 6.2  # pixels of a figure's average letter
 CELL, LABELS = (46, 32), 200
 SCATTER = 360
 AXIS_FORMATS = {"share": ".0%", "usd": "$,~r", "seconds": ",~r", "kappa": ".1f"}
@@ -72,7 +73,7 @@ def dots(rows: Sequence[Dot], axis: Axis) -> Chart:
     by_row = alt.Y("row:O", axis=None, scale=alt.Scale(type="band"))
     base = alt.Chart(_frame(rows, axis)).encode(y=by_row)
     layers = [*_bands(base, x), *_band_name(rows, axis, x), *_zero(base, axis, x)]
-    layers += [*_intervals(base, x), *_points(base, x), *_words(base)]
+    layers += [*_intervals(base, x), *_points(base, x), *_words(base, rows)]
     over = OVER if axis.band_title and any(row.band for row in rows) else 0
     height = ROW * max(1, len(rows)) + UNDER + over  # Streamlit fits axis and padding into it
     return _layered(layers, "container", height)
@@ -96,11 +97,15 @@ def _frame(rows: Sequence[Dot], axis: Axis) -> pd.DataFrame:
             "band_low": _floats(axis.place(band[0]) for band in bands),
             "band_high": _floats(axis.place(band[1]) for band in bands),
             "text": [row.text for row in rows],
-            "figures": [f"{row.text} · n {row.n:,}" if row.n else row.text for row in rows],
+            "figures": [_figures(row) for row in rows],
             "rests": [row.rests_on for row in rows],
             "spoken": [f"{row.name}: {row.text}" for row in rows],
         }
     )
+
+
+def _figures(row: Dot) -> str:
+    return f"{row.text} · n {row.n:,}" if row.n else row.text
 
 
 def _floats(values: Iterable[float | None]) -> pd.Series[float]:
@@ -258,10 +263,11 @@ def _tooltip() -> list[alt.Tooltip]:
     ]
 
 
-def _words(base: alt.Chart) -> list[alt.Chart]:
+def _words(base: alt.Chart, rows: Sequence[Dot]) -> list[alt.Chart]:
     """Name at the left and figures at the right of each row, above its dot."""
+    longest = max((len(_figures(row)) for row in rows), default=0)
     common: dict[str, Any] = {"baseline": "middle", "fontSize": SIZE, "dy": WORDS, "aria": False}
-    room = alt.expr("max(60, width - 165)")
+    room = alt.expr(f"max(60, width - {round(LETTER * longest) + 12})")
     return [
         base.mark_text(align="left", limit=room, **common).encode(
             x=alt.value(0), text="name:N", color=colour("ink"), tooltip=_tooltip()

@@ -35,14 +35,15 @@ def body(context: Context) -> None:
     parts.lead(section_title("agreement", rows))
     judges = _chosen(context, rows, compared)
     gaps = [row for row in find(rows, "gap") if row.subject in judges]
-    left, right = st.columns([6, 5], gap="large")
-    with left:
-        agreement_figure(compared, rows, judges, title=_spread(rows, judges))
-    with right:
-        if gaps:
-            _gap(compared, rows, gaps)
-        else:
-            _categories(context, compared)
+    if judges_by_agreement(rows):
+        left, right = st.columns([6, 5], gap="large")
+        with left:
+            agreement_figure(compared, rows, judges, title=_spread(rows, judges))
+        with right:
+            if gaps:
+                _gap(compared, rows, gaps)
+            else:
+                _categories(context, compared)
     _pairs(context, compared, rows, judges, categories=bool(gaps))
     parts.section("Position and length", "bias")
     shown = [row for row in rows if row.subject in (ONE_HUMAN, *judges)]

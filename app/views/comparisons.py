@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import commands, controls, frame, loading, parts, words
+from app import commands, controls, frame, loading, parts, tables, words
 from app.views.judging import ranked
 from data.browse import Show, Wanted
+from pipelines.findings import judges_by_agreement
 from pipelines.wording import duration, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from app.frame import Context
+    from app.loading import Compared
     from data.browse import Detail, Page
 
 QUESTION = "Which comparisons should a person look at?"
@@ -36,7 +38,7 @@ def body(context: Context) -> None:
         _next(context)
         return
     parts.lead(words.match(wanted.show, page.total, judge))
-    chosen = _list(page, wanted)
+    chosen = _list(page, wanted, number)
     _pages(page.total, number, wanted)
     detail = loading.detail(context.seen, wanted.dataset, chosen)
     if detail is not None:
@@ -52,7 +54,7 @@ def _wanted(context: Context) -> tuple[Wanted, str | None]:
     categories = loading.categories(context.seen, dataset)
     with st.container(key="filter", horizontal=True, vertical_alignment="bottom", gap="medium"):
         show = controls.pick("comparisons", "show", "Show", list(Show), shown=words.SHOWS,
-                             default=Show.AGAINST if judges else Show.ALL, width=380)  # fmt: skip
+                             default=_default(compared), width=380)  # fmt: skip
         judge = controls.pick("comparisons", "judge", "Judge", [EVERY, *judges], of=dataset,
                               shown=ANY, width=220)  # fmt: skip
         category = EVERY
@@ -70,6 +72,13 @@ def _wanted(context: Context) -> tuple[Wanted, str | None]:
         majority=str(context.choice.rules.majority),
     )
     return wanted, None if judge == EVERY else judge
+
+
+def _default(compared: Compared) -> Show:
+    """What to show first: where there is nobody to disagree with, where judges differ."""
+    if judges_by_agreement(compared.rows):
+        return Show.AGAINST
+    return Show.SPLIT if len(tables.named(compared.kinds, "judge")) > 1 else Show.ALL
 
 
 def _page_number(wanted: Wanted) -> int:
@@ -96,16 +105,20 @@ def _pages(total: int, number: int, wanted: Wanted) -> None:
                   on_click=turn, args=(number + 1,))  # fmt: skip
 
 
-def _list(page: Page, wanted: Wanted) -> str:
-    """The page as a table to choose from; returns the id that is chosen."""
+def _list(page: Page, wanted: Wanted, number: int) -> str:
+    """The page as a table to choose from; returns the id that is chosen.
+
+    A choice outlives new data. A deep link holds for the list that it opened.
+    """
     ids = [str(row["comparison_id"]) for row in page.rows]
-    key = f"list-{controls.short(repr((wanted, ids)))}"
+    slot = f"chosen-{controls.short(repr((wanted, number)))}"
     linked = st.query_params.get("comparison")
-    opened, asked = st.session_state.setdefault("comparison-opened", (key, linked))
-    first = asked if asked and opened == key else ids[0]  # a deep link holds for its own list only
+    opened = st.session_state.setdefault("comparisons-opened", slot)
+    known = st.session_state.setdefault(slot, linked if opened == slot else None)
+    first = known or ids[0]
     event = parts.table(
         [_summary(row) for row in page.rows],
-        key=key,
+        key=f"list-{controls.short(repr((wanted, ids)))}",
         most=8,
         on_select="rerun",
         selection_mode="single-row",
@@ -113,6 +126,7 @@ def _list(page: Page, wanted: Wanted) -> str:
     )
     selected = [row for row in event["selection"]["rows"] if row < len(ids)]
     chosen = ids[selected[0]] if selected else first
+    st.session_state[slot] = chosen
     controls.remember("comparison", chosen)
     return chosen
 
