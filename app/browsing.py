@@ -94,12 +94,14 @@ def backup(path: Path, target: Path) -> None:
     say(f"copied {path} to {target}")
 
 
-def run_export(path: Path, dataset: str | None, target: Path, *, as_json: bool) -> None:
+def run_export(
+    path: Path, dataset: str | None, target: Path, *, force: bool, as_json: bool
+) -> None:
     """Write a data set's labels."""
     store = Store(path)
     take_up(store)
     name = chosen_dataset(store, dataset)
-    count = export_labels(store, name, target)
+    count = export_labels(store, name, target, force=force)
     if as_json:
         print_json({"dataset": name, "file": str(target), "labels": count})
     say(f"wrote {count:,} labels of {name} to {target}")

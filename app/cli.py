@@ -334,12 +334,13 @@ def export(
     to: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write all labels of a data set, in the columns that `concord import` reads."""
     from app.browsing import run_export
 
-    run_export(store, dataset, to, as_json=as_json)
+    run_export(store, dataset, to, force=force, as_json=as_json)
 
 
 @app.command()

@@ -183,6 +183,7 @@ class ProgressLine:
         self._quiet = quiet
         self._status = errors.status("starting") if self._live else None
         self._told: float | None = None
+        self._stopping = False
 
     def __enter__(self) -> ProgressLine:
         if self._status:
@@ -207,7 +208,9 @@ class ProgressLine:
 
     def _tell_plainly(self, progress: Progress) -> None:
         now = time.monotonic()
-        if self._told is not None and now - self._told >= PLAIN_SECONDS:
+        news = progress.stopping and not self._stopping
+        self._stopping = progress.stopping
+        if news or (self._told is not None and now - self._told >= PLAIN_SECONDS):
             say(progress_text(progress))
         if self._told is None or now - self._told >= PLAIN_SECONDS:
             self._told = now

@@ -131,7 +131,8 @@ ORDER BY comparison_id, kind, name, shown, repeat
 EXPORT_LABELS = """
 SELECT source_id, prompt_id, prompt, response_a, response_b, model_a, model_b, category, reference,
        name AS annotator, kind AS annotator_kind, criterion, repeat, shown, preference, p_a,
-       strength, status, rationale, seconds, cost_usd, labels.created_at
+       strength, status, rationale, seconds, cost_usd,
+       strftime(labels.created_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS created_at
 FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
 WHERE comparisons.dataset = $dataset
 ORDER BY comparisons.comparison_id, kind, name, criterion, shown, repeat

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, 
 
 from data.errors import JudgeError
 from data.records import OVERALL
+from judges.baselines import BASELINES
 from judges.judge import Judge, Orders, Price
 from judges.parsing import DEFAULT_PATTERN, Menu
 from judges.prompts import read_template
@@ -117,9 +118,11 @@ def find_judge(name: str) -> Path:
         return path
     if name in library():
         return library()[name]
+    if path.suffix == ".toml":
+        raise JudgeError(f"no judge file {name}", "Check the path.")
     raise JudgeError(
         f"no judge {name!r}",
-        f"Give the path of a .toml file, or one of: {', '.join(library())} (concord judges).",
+        f"Give the path of a .toml file, or one of: {', '.join([*library(), *BASELINES])}.",
     )
 
 

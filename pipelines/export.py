@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
-def export_labels(store: Store, dataset: str, target: Path) -> int:
+def export_labels(store: Store, dataset: str, target: Path, *, force: bool = False) -> int:
     """Write every label of a data set with its comparison; returns the number of labels.
 
-    Raises InputError for an unknown data set or suffix, or where `target` cannot be written.
+    Raises InputError for an unknown data set or suffix, where `target` cannot be written, or where
+    it exists and `force` does not say that it may be replaced.
     """
     if target.suffix not in SUFFIXES:
         raise InputError(f"cannot export to {target}", f"Name a file in {', '.join(SUFFIXES)}.")
+    if target.exists() and not force:
+        raise InputError(f"{target} exists already", "Name another file, or add --force.")
     with store.reading() as con:
         queries.check_dataset(con, dataset)
         table = queries.table(con, queries.EXPORT_LABELS, dataset=dataset)

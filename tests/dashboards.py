@@ -145,7 +145,7 @@ class Served:
 
     def __init__(self, store: Path, folder: Path, environment: Mapping[str, str]) -> None:
         folder.mkdir(exist_ok=True)
-        (folder / "app.py").write_text("raise SystemExit('the user's own app')\n", "utf-8")
+        (folder / "app.py").write_text("raise SystemExit\n", "utf-8")
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data" / "__init__.py").write_text("raise SystemExit\n", "utf-8")
         self.port = free_port()

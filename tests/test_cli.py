@@ -142,6 +142,16 @@ def test_an_export_can_be_imported_again(run, tmp_path):
         assert rounded(run("report", "--store", other, "--json")[1]) == first
 
 
+def test_an_export_never_replaces_a_file_unasked(run, tmp_path, labels_csv):
+    run("import", "csv", labels_csv)
+    assert_clear(run("export", labels_csv), 3, "exists already", "--force")
+    assert labels_csv.read_text() == LABELS
+    assert run("export", labels_csv, "--force")[0] == 0
+    code, _, err = run("import", "csv", labels_csv, "--store", "again.duckdb")
+    assert code == 0
+    assert "zone" not in err
+
+
 def test_a_template_is_importable(run, tmp_path):
     code, out, _ = run("import", "--template", "csv")
     (tmp_path / "t.csv").write_text(out)

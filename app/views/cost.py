@@ -121,7 +121,7 @@ def _next(context: Context, rows: Sequence[Estimate]) -> None:
         why = "Prices come from judge files. A judge file to start from, with its price:"
         parts.next_step(why, commands.own_judge())
     else:
-        why = "What the next judge would be asked and cost, without sending anything:"
+        why = "What the next judge would be asked, without sending anything:"
         parts.next_step(why, commands.label(store, dataset))
 
 
