@@ -246,7 +246,7 @@ def test_a_judge_is_found_by_name_or_by_path(tmp_path, monkeypatch):
     assert find_judge("local-server") == library()["local-server"]
 
 
-@pytest.mark.parametrize("name", ["nobody", "nowhere.toml", "judge", ".", ""])
+@pytest.mark.parametrize("name", ["nobody", "judge", ".", ""])
 def test_a_judge_that_is_not_found_is_named_with_the_shipped_ones(name, tmp_path, monkeypatch):
     written(tmp_path, MINIMAL)
     monkeypatch.chdir(tmp_path)
@@ -254,6 +254,11 @@ def test_a_judge_that_is_not_found_is_named_with_the_shipped_ones(name, tmp_path
         find_judge(name)
     assert repr(name) in caught.value.what
     assert all(shipped in caught.value.fix for shipped in library())
+
+
+def test_a_judge_file_that_is_not_there_is_called_a_file():
+    with pytest.raises(JudgeError, match="no judge file nowhere.toml"):
+        find_judge("nowhere.toml")
 
 
 @pytest.mark.parametrize("name", library())
