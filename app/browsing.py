@@ -10,7 +10,7 @@ import typer
 
 from app.terminal import print_json, print_table, say
 from data import queries
-from data.errors import InputError
+from data.errors import ConcordError, InputError
 from data.ledger import take_up
 from data.store import Store
 from data.upkeep import remove_dataset, what_removing_takes
@@ -18,6 +18,14 @@ from pipelines.export import export_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def take_up_if_possible(store: Store) -> None:
+    """What only reads goes on, with a note, where a run's journal cannot be taken up."""
+    try:
+        take_up(store)
+    except ConcordError as error:
+        say(f"note: {error.what}")
 
 
 def chosen_dataset(store: Store, dataset: str | None) -> str:
@@ -31,7 +39,7 @@ def chosen_dataset(store: Store, dataset: str | None) -> str:
 def list_datasets(path: Path, *, as_json: bool) -> None:
     """What the store holds."""
     store = Store(path)
-    take_up(store)
+    take_up_if_possible(store)
     with store.reading() as con:
         found = queries.records(con, queries.DATASETS)
     if as_json:
@@ -44,7 +52,7 @@ def list_datasets(path: Path, *, as_json: bool) -> None:
 def show_dataset(path: Path, dataset: str, *, as_json: bool) -> None:
     """The annotators of a data set."""
     store = Store(path)
-    take_up(store)
+    take_up_if_possible(store)
     with store.reading() as con:
         queries.check_dataset(con, dataset)
         found = queries.records(con, queries.ANNOTATORS, dataset=dataset)
@@ -89,7 +97,7 @@ def remove(path: Path, dataset: str, *, yes: bool, as_json: bool) -> None:
 def backup(path: Path, target: Path) -> None:
     """Copy the store."""
     store = Store(path)
-    take_up(store)
+    take_up_if_possible(store)
     store.backup(target)
     say(f"copied {path} to {target}")
 
@@ -99,7 +107,7 @@ def run_export(
 ) -> None:
     """Write a data set's labels."""
     store = Store(path)
-    take_up(store)
+    take_up_if_possible(store)
     name = chosen_dataset(store, dataset)
     count = export_labels(store, name, target, force=force)
     if as_json:

@@ -382,6 +382,7 @@ def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
 def main() -> None:
     """Run the command line; an error is one line what and where, and one line what to do."""
     try:
+        _check_arguments(sys.argv[1:])
         app()
     except ConcordError as error:
         _fail(error, error.what, error.fix, error.exit_code)
@@ -390,16 +391,34 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         _fail(InputError("interrupted"), "interrupted", "Nothing that was received is lost.", 130)
+    except OSError as error:
+        where = "" if error.filename is None else f": {str(error.filename)[:300]}"
+        what = f"{error.strerror or error}{where}"
+        _fail(error, what, "Check the path, the permissions and the free space.", 1)
     except Exception as error:
         what = f"unexpected {type(error).__name__}: {str(error)[:300]}"
         _fail(error, what, "This is a fault of Concord: report it with `concord --debug ...`.", 1)
 
 
+def _check_arguments(arguments: list[str]) -> None:
+    """Half characters stand for bytes that are not UTF-8: no format and no store takes them."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise InputError(
+                f"the argument {argument!r} is not UTF-8", "Rename the file, or write another name."
+            )
+
+
 def _fail(error: Exception, what: str, fix: str, exit_code: int) -> None:
     if os.environ.get("CONCORD_DEBUG") and exit_code != 130:
         raise error
-    sys.stderr.write(f"error: {what}\n" + (f"  {fix}\n" if fix else ""))
+    sys.stderr.write(f"error: {_one_line(what)}\n" + (f"  {_one_line(fix)}\n" if fix else ""))
     sys.exit(exit_code)
+
+
+def _one_line(text: str) -> str:
+    """Without control characters, which may stand in names and paths: a terminal obeys those."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 if __name__ == "__main__":

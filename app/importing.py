@@ -40,7 +40,7 @@ def options(
         raise InputError(f"--kind {kind}: no such kind", f"One of: {', '.join(AnnotatorKind)}.")
     return TabularOptions(
         dataset=dataset,
-        wide=tuple(name.strip() for name in wide.split(",") if name.strip()),
+        wide=tuple(dict.fromkeys(name.strip() for name in wide.split(",") if name.strip())),
         rename=_pairs("--rename", rename),
         values=_pairs("--values", [pair for pair in values.split(",") if pair.strip()]),
         ignore=tuple(ignore),
@@ -51,12 +51,13 @@ def options(
 
 
 def _pairs(option: str, pairs: list[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for pair in pairs:
         theirs, sign, ours = pair.partition("=")
         if not sign or not theirs.strip() or not ours.strip():
             raise InputError(f"{option} {pair}: not THEIRS=OURS", f"Such as {option} 1=a.")
-        found[theirs.strip()] = ours.strip()
+        if found.setdefault(theirs.strip(), ours.strip()) != ours.strip():
+            raise InputError(f"{option} {pair}: {theirs.strip()} twice", "Name it once.")
     return found
 
 

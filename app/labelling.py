@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from app.browsing import chosen_dataset
+from app.browsing import chosen_dataset, take_up_if_possible
 from app.terminal import ProgressLine, out, print_json, print_labelled, print_table, say
 from data import queries
-from data.errors import ConcordError, RunError
-from data.ledger import take_up
+from data.errors import RunError
 from data.records import RunStatus
 from data.store import Store
 from judges.baselines import BASELINES, Baseline
@@ -100,7 +99,7 @@ def _say_plan(
 def list_runs(path: Path, *, as_json: bool) -> None:
     """Runs, newest first, with the reasons of failures and how to continue."""
     store = Store(path)
-    _take_up_if_free(store)
+    take_up_if_possible(store)
     with store.reading() as con:
         found = queries.records(con, queries.RUNS)
         for run in found:
@@ -127,11 +126,3 @@ def list_runs(path: Path, *, as_json: bool) -> None:
             say(f"{run['judge']}: {failure['n']:,} {failure['status']}: {failure['reason']}")
         if run["status"] in (RunStatus.INTERRUPTED, RunStatus.STOPPED):
             say(f"{run['judge']} on {run['dataset']}: give the same `concord label` to continue")
-
-
-def _take_up_if_free(store: Store) -> None:
-    """A listing works while somebody else holds the store for writing, too."""
-    try:
-        take_up(store)
-    except ConcordError as error:
-        say(f"note: {error.what}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.browsing import chosen_dataset
+from app.browsing import chosen_dataset, take_up_if_possible
 from app.terminal import print_estimates_as, print_json, print_report
 from data.errors import InputError
-from data.ledger import take_up
 from data.store import Store
 from pipelines.compare import SECTIONS, estimates_of
 from pipelines.estimates import as_row
@@ -36,7 +35,7 @@ def run_report(
         if section not in SECTIONS:
             raise InputError(f"no section {section!r}", f"There are: {', '.join(SECTIONS)}.")
     store = Store(path)
-    take_up(store)
+    take_up_if_possible(store)
     panel = read_panel(store, chosen_dataset(store, dataset), criterion)
     rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
     rows = estimates_of(panel, rules, sections or tuple(SECTIONS))

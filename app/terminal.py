@@ -44,7 +44,7 @@ def out() -> Console:
 
 def say(text: str = "") -> None:
     """A plain line on stderr."""
-    errors.print(escape(text), soft_wrap=True)
+    errors.print(escape(clean(text)), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -171,7 +171,8 @@ def print_estimates_as(text_format: str, rows: Sequence[Estimate]) -> None:
         return
     sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}\n")
     for row in rows:
-        cells = ("" if value is None else str(value) for value in as_row(row).values())
+        values = as_row(row).values()
+        cells = ("" if value is None else " ".join(clean(str(value)).split()) for value in values)
         sys.stdout.write("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
 
 

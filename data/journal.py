@@ -8,7 +8,8 @@ Every paid reply is on disk here before it is parsed into the store. The lines o
     {"event": "failed", ...}   an attempt that the provider is known not to have charged
     {"event": "end", ...}      the run ended by itself: complete or stopped
 
-A lock on the file tells a live run from a dead one. A torn last line (power loss, kill) is dropped.
+A lock on the file tells a live run from a dead one. A torn last line (power loss, kill) is dropped;
+a damaged line inside is a StoreError that names it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import fcntl
 import json
 import os
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
-from data.errors import RunError
+from data.errors import RunError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +54,18 @@ class Journal:
         self._unsynced = False
 
     def write(self, event: Event) -> None:
-        """Hand one event to the operating system: from here on it survives a kill."""
-        os.write(self._descriptor, json.dumps(event, ensure_ascii=True).encode() + b"\n")
+        """Hand one event to the operating system: from here on it survives a kill.
+
+        Raises RunError where it cannot be written whole (a full disk), with nothing of it left.
+        """
+        line = json.dumps(event, ensure_ascii=True).encode() + b"\n"
+        try:
+            written = os.write(self._descriptor, line)
+        except OSError as error:
+            raise _cannot_write(self.path, error.strerror) from error
+        if written < len(line):
+            drop_torn_line(self._descriptor)
+            raise _cannot_write(self.path, "no space left")
         self._unsynced = True
 
     def sync(self) -> None:
@@ -79,6 +91,13 @@ class Journal:
         self.close()
 
 
+def _cannot_write(path: Path, why: str | None) -> RunError:
+    return RunError(
+        f"{path} cannot be written ({why}): the run has stopped",
+        "Free disk space, then give the same command again: what was received is kept.",
+    )
+
+
 def drop_torn_line(descriptor: int) -> None:
     """Cut what follows the last line end."""
     size = os.fstat(descriptor).st_size
@@ -102,7 +121,7 @@ def read_events(path: Path, offset: int = 0, size: int = BATCH_BYTES) -> tuple[l
         if not content.endswith(b"\n"):
             content += file.readline()  # a line longer than the batch, or cut by it
     end = content.rfind(b"\n") + 1
-    return [json.loads(line) for line in content[:end].splitlines()], offset + end
+    return [_event(line, path) for line in content[:end].splitlines()], offset + end
 
 
 def iter_events(path: Path) -> Iterator[Event]:
@@ -110,7 +129,26 @@ def iter_events(path: Path) -> Iterator[Event]:
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
-                yield json.loads(line)
+                yield _event(line, path)
+
+
+def _event(line: bytes, path: Path) -> Event:
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise damaged(path, line) from error
+    if not isinstance(event, dict) or "event" not in event:
+        raise damaged(path, line)
+    return event
+
+
+def damaged(path: Path, line: bytes = b"") -> StoreError:
+    """The error of a journal that is not one, or not whole any more."""
+    at = f" (at {line[:40].decode(errors='replace')!r})" if line else ""
+    return StoreError(
+        f"the run journal {path} is damaged{at}: its labels are not taken up",
+        "Mend that line, or move the file to another place and keep it: it says what was paid.",
+    )
 
 
 def is_live(path: Path) -> bool:
@@ -124,5 +162,13 @@ def is_live(path: Path) -> bool:
 
 
 def journals_in(folder: Path) -> Iterator[Path]:
-    """All journals of a store, oldest name first."""
-    return iter(sorted(folder.glob("*.jsonl"))) if folder.is_dir() else iter(())
+    """All journals of a store, by name; other files in its folder are none of ours."""
+    found = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+    return (path for path in found if path.is_file() and _is_run(path.stem))
+
+
+def _is_run(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False

@@ -7,14 +7,15 @@ kill between two commits repeats nothing and loses nothing.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from data.errors import RunError
+from data.errors import RunError, StoreError
 from data.imports import annotator_table
-from data.journal import Journal, is_live, iter_events, journals_in, read_events
+from data.journal import Journal, damaged, is_live, iter_events, journals_in, read_events
 from data.records import Annotator, AnnotatorKind, RunStatus
 from data.store import StoreLockedError, first_row
 
@@ -222,7 +223,10 @@ def commit_journal(store: Store, path: Path, *, final: bool = False) -> int:
 def _commit_events(
     store: Store, run_id: str, events: Sequence[Event], offset: int, end: int
 ) -> int:
-    tables = _tables(events, run_id)  # built before the file is opened: others wait less
+    try:
+        tables = _tables(events, run_id)  # built before the file is opened: others wait less
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise damaged(store.journals / f"{run_id}.jsonl") from error
     with store.writing() as con:
         if _stored_offset(con, run_id) != offset:
             return 0  # another process took it up in the meantime
@@ -244,7 +248,8 @@ def _settle(store: Store, path: Path) -> None:
 def take_up(store: Store) -> list[tuple[Path, int]]:
     """Commit what dead runs left in their journals; returns (journal, labels) of each.
 
-    Does nothing while somebody else holds the store: a later command takes them up.
+    Does nothing while somebody else holds the store: a later command takes them up. Raises
+    StoreError for a damaged journal, after all the others were taken up.
     """
     dead = [path for path in journals_in(store.journals) if not is_live(path)]
     if not dead:
@@ -252,9 +257,23 @@ def take_up(store: Store) -> list[tuple[Path, int]]:
     try:
         known = _offsets(store)
         waiting = [p for p in dead if known.get(p.stem, (0, False)) != (p.stat().st_size, False)]
-        return [(path, _take_up_one(store, path)) for path in waiting]
+        return _take_up_each(store, waiting)
     except StoreLockedError:
         return []
+
+
+def _take_up_each(store: Store, waiting: Sequence[Path]) -> list[tuple[Path, int]]:
+    taken, trouble = [], []
+    for path in waiting:
+        try:
+            taken.append((path, _take_up_one(store, path)))
+        except StoreLockedError:
+            raise
+        except StoreError as error:
+            trouble.append(error)
+    if trouble:
+        raise trouble[0]
+    return taken
 
 
 def _take_up_one(store: Store, path: Path) -> int:
@@ -321,12 +340,12 @@ def _table(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 def _unanswered(path: Path) -> list[Event]:
     """Requests that left, were not declined, and whose reply never reached the journal."""
-    waiting: dict[str, list[Event]] = {}
+    waiting: defaultdict[str, list[Event]] = defaultdict(list)
     for event in iter_events(path):
         if event["event"] == "sent":
-            waiting.setdefault(event["request_hash"], []).append(event)
-        elif event["event"] == "failed" or "reply" in event:
-            waiting.get(event["request_hash"], []).pop()
+            waiting[event["request_hash"]].append(event)
+        elif (event["event"] == "failed" or "reply" in event) and waiting[event["request_hash"]]:
+            waiting[event["request_hash"]].pop()
     return [event for events in waiting.values() for event in events]
 
 

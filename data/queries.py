@@ -11,6 +11,7 @@ import duckdb
 
 from data.errors import InputError
 from data.records import Comparison, Shown
+from data.schema import SHOWN_AT_RANDOM
 from data.store import first_line
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ COUNT_DONE = f"""
 SELECT count(*) FROM labels
 WHERE annotator_id = $annotator_id::UUID AND criterion = $criterion AND status <> 'failed'
   AND comparison_id IN (SELECT comparison_id {WITH_TEXTS} ORDER BY comparison_id LIMIT $limit)
+  AND CASE $orders WHEN 'both' THEN true WHEN 'random' THEN shown = {SHOWN_AT_RANDOM}
+      ELSE shown = $orders END
 """
 OPEN_RUN = """
 SELECT run_id, started_at FROM runs

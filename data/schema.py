@@ -63,12 +63,14 @@ MIGRATIONS: tuple[Migration, ...] = (Migration("tables", TABLES),)
 
 RECORD_VERSION = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR)"
 
+COLUMNS = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+
 
 def version_of(con: duckdb.DuckDBPyConnection) -> int:
     """Number of migrations that the store has seen; 0 for an empty file, -1 for a foreign one."""
-    names = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if "migrations" not in names:
-        return -1 if names else 0
+    columns = {".".join(row) for row in con.execute(COLUMNS).fetchall()}
+    if "migrations.version" not in columns:
+        return -1 if columns else 0
     [(version,)] = con.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchall()
     return int(version)
 
@@ -103,4 +105,9 @@ COMPARISON_ID = (
     + " END"
 )
 PROMPT_ID = id_sql("dataset", "'prompt'", "coalesce(prompt_key, prompt, source_id)")
+SHOWN_AT_RANDOM = (
+    "CASE WHEN right("
+    + id_sql("'order'", "comparison_id")
+    + "::VARCHAR, 1) IN ('1', '3', '5', '7', '9', 'b', 'd', 'f') THEN 'ab' ELSE 'ba' END"
+)
 LABEL_ID = id_sql("comparison_id", "annotator_id", "criterion", "repeat", "shown")

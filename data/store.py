@@ -32,6 +32,12 @@ _TAKEN = (
     "already attached by database",
     "being used by another process",
 )
+_DAMAGED = (
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.IOException,
+    duckdb.SerializationException,
+)
 
 
 class Store:
@@ -48,6 +54,8 @@ class Store:
         self._checked = False
         if not self.path.exists():
             self._create(create)
+        elif not self.path.is_file():
+            raise StoreError(f"the store {self.path} is not a file", "Name another --store.")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -56,6 +64,11 @@ class Store:
         con = self._connect(read_only=True)
         try:
             yield con
+        except _DAMAGED as error:
+            raise StoreError(
+                f"the store {self.path} cannot be read: {first_line(error)}",
+                "Restore a copy of it; if there is none, import again beside its journal folder.",
+            ) from error
         finally:
             con.close()
 
@@ -95,6 +108,10 @@ class Store:
         con = self._connect(read_only=True)  # excludes writers while the file is copied
         try:
             copy_whole(self.path, target)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {target}: {error.strerror}", "Check the folder and the free space."
+            ) from error
         finally:
             con.close()
 
@@ -191,11 +208,14 @@ def first_row(con: Connection, sql: str, parameters: object = None) -> tuple[Any
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file so that `target` is either absent or complete."""
     partial = target.with_name(target.name + ".partial")
-    shutil.copyfile(source, partial)
     wal = source.with_name(source.name + ".wal")
-    if wal.exists():
-        shutil.copyfile(wal, target.with_name(target.name + ".wal"))
-    partial.replace(target)
+    try:
+        shutil.copyfile(source, partial)
+        if wal.exists():
+            shutil.copyfile(wal, target.with_name(target.name + ".wal"))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def first_line(error: Exception) -> str:

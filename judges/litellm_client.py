@@ -33,6 +33,7 @@ CALL_SECONDS = 120.0
 NO_KEY = "no-key"
 TRY_AGAIN = frozenset({408, 409, 425, 429})  # and all from 500 on
 GAVE_UP_WAITING = frozenset({408, 502, 504, 524})  # a gateway did; the model may have worked on
+MOST_TOKENS = 10**9  # of one call
 SHORTEST_SECRET = 8  # a shorter value of a variable is more likely a word
 NEVER_LEFT = (ConnectionRefusedError, socket.gaierror)
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET)$")
@@ -234,7 +235,8 @@ class LiteLLMClient:
         for secret in sorted({*secrets, self._key or ""} - {NO_KEY}, key=len, reverse=True):
             if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, "[key]")
-        return storable(" ".join(text.split())[:200])
+        told = text.partition("Traceback (most recent call last)")[0]  # LiteLLM's own, in some
+        return storable(" ".join(told.split())[:200])
 
 
 def storable(text: str) -> str:
@@ -245,10 +247,15 @@ def storable(text: str) -> str:
 def _tokens(response: Any) -> tuple[int | None, int | None]:
     """Of prompt and completion; LiteLLM says 0 where the provider says nothing."""
     usage = getattr(response, "usage", None)
-    prompt_tokens = getattr(usage, "prompt_tokens", None)
+    prompt_tokens = _count(getattr(usage, "prompt_tokens", None))
     if not prompt_tokens:
         return None, None
-    return prompt_tokens, getattr(usage, "completion_tokens", None)
+    return prompt_tokens, _count(getattr(usage, "completion_tokens", None))
+
+
+def _count(tokens: object) -> int | None:
+    """A number of tokens that can be one; a server that says -5 or 10**30 has said nothing."""
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else None
 
 
 def _key_from_file(judge: str, path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyarrow import csv, parquet
@@ -39,8 +40,12 @@ def export_labels(store: Store, dataset: str, target: Path, *, force: bool = Fal
         partial.replace(target)
     except OSError as error:
         raise InputError(
-            f"cannot write {target}: {error.strerror}", "Check the folder and the free space."
+            f"cannot write {target}: {error.strerror or error}",
+            "Check the folder and the free space.",
         ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
     return int(table.num_rows)
 
 

@@ -139,6 +139,7 @@ def plan(store: Store, judge: Judge | Baseline, options: LabelOptions) -> Plan:
             queries.COUNT_DONE,
             annotator_id=str(annotator.annotator_id),
             criterion=judge.criterion,
+            orders=judge.orders.value,
             dataset=options.dataset,
             limit=limit,
         )

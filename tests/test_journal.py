@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from uuid import UUID
 
 import pytest
 
-from data.errors import RunError
+from data.errors import RunError, StoreError
 from data.journal import Journal, is_live, iter_events, journals_in, read_events
 
 
@@ -28,13 +29,13 @@ def test_events_come_back_in_order_from_any_offset(tmp_path):
 def test_a_torn_last_line_is_dropped(tmp_path, torn):
     path = tmp_path / "r.jsonl"
     with Journal(path) as journal:
-        journal.write({"n": 1})
+        journal.write({"event": "x", "n": 1})
     with path.open("ab") as file:
         file.write(torn)
-    assert read_events(path)[0] == list(iter_events(path)) == [{"n": 1}]
+    assert read_events(path)[0] == list(iter_events(path)) == [{"event": "x", "n": 1}]
     with Journal(path) as journal:
-        journal.write({"n": 2})
-    assert read_events(path)[0] == [{"n": 1}, {"n": 2}]
+        journal.write({"event": "x", "n": 2})
+    assert read_events(path)[0] == [{"event": "x", "n": 1}, {"event": "x", "n": 2}]
 
 
 def test_a_journal_of_one_torn_line_is_empty(tmp_path):
@@ -61,7 +62,7 @@ import os, sys
 from pathlib import Path
 from data.journal import Journal
 journal = Journal(Path(sys.argv[1]))
-journal.write({"n": 1})
+journal.write({"event": "x", "n": 1})
 print("written", flush=True)
 sys.stdin.read()
 """
@@ -73,11 +74,21 @@ sys.stdin.read()
     process.kill()
     process.communicate()
     assert not is_live(path)
-    assert read_events(path)[0] == [{"n": 1}]
+    assert read_events(path)[0] == [{"event": "x", "n": 1}]
 
 
-def test_journals_of_a_store(tmp_path):
+def test_journals_of_a_store_are_named_by_their_runs(tmp_path):
     assert list(journals_in(tmp_path / "none")) == []
-    for name in ("b.jsonl", "a.jsonl", "x.lock"):
+    runs = [f"{UUID(int=n)}.jsonl" for n in (2, 1)]
+    for name in (*runs, "x.lock", "foreign.jsonl"):
         (tmp_path / name).touch()
-    assert [path.name for path in journals_in(tmp_path)] == ["a.jsonl", "b.jsonl"]
+    assert [path.name for path in journals_in(tmp_path)] == sorted(runs)
+
+
+@pytest.mark.parametrize("line", [b"not JSON\n", b"[1]\n", b'{"no": "event"}\n'])
+def test_a_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(line)
+    with pytest.raises(StoreError, match="damaged") as error:
+        read_events(path)
+    assert str(path) in error.value.what

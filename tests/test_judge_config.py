@@ -257,7 +257,7 @@ def test_a_judge_that_is_not_found_is_named_with_the_shipped_ones(name, tmp_path
 
 
 def test_a_judge_file_that_is_not_there_is_called_a_file():
-    with pytest.raises(JudgeError, match="no judge file nowhere.toml"):
+    with pytest.raises(JudgeError, match=r"no judge file nowhere\.toml"):
         find_judge("nowhere.toml")
 
 

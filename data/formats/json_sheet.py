@@ -82,6 +82,11 @@ def _object(text: str, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: not JSON ({reason})", "Mend or remove that line.") from error
     if not isinstance(found, dict):
         raise InputError(f"{where}: not a JSON object", "Write one object on each line.")
+    if not all(map(_encodes, found)):
+        raise InputError(
+            f"{where}: a name holds half a character (a lone surrogate)",
+            "Mend or remove that line.",
+        )
     return found
 
 
@@ -100,7 +105,7 @@ def _json_column(
 ) -> pa.Array:
     values = [row.get(name) for _, row in block]
     for kind in (pa.string(), None):  # all texts; or all of one type, that Arrow finds out
-        with suppress(pa.ArrowException, TypeError, UnicodeEncodeError):
+        with suppress(pa.ArrowException, TypeError, UnicodeEncodeError, OverflowError):
             return pa.array(values, kind).cast(pa.string())
     texts = _texts(values)
     for (number, _), value, text in zip(block, values, texts, strict=True):

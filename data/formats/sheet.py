@@ -59,6 +59,8 @@ def need_file(path: Path) -> None:
     """Raise unless `path` is a file that can be read and is not empty."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a file", "Name one file in it.")
+    if path.exists() and not path.is_file():  # a pipe or a device may have no end
+        raise InputError(f"{path} is not a plain file", "Save what it holds to a file first.")
     try:
         with path.open("rb") as file:
             start = file.read(3)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "TabularOptions", "read", "template"]
 
 _HIGHEST_REPEAT = 32_767
+_LONGEST_NAME = 200
 _OK = LabelStatus.OK.value
 _READERS: Mapping[str, Callable[[Path, Choose], Sheet]] = {
     ".csv": csv_sheet.read,
@@ -86,7 +87,7 @@ def read(path: Path, options: TabularOptions | None = None, *, refers: bool = Fa
     comparisons, items = distinct.distinct_comparisons(sheet)
     given = _wide(sheet, options, known) if options.wide else _long(sheet, known)
     labels, notes = _labels(sheet, items, given)
-    dataset = options.dataset or path.stem
+    dataset = _dataset_name(path, options)
     return Material(
         dataset=dataset,
         source=str(path),
@@ -99,6 +100,18 @@ def read(path: Path, options: TabularOptions | None = None, *, refers: bool = Fa
         simulated=options.simulated,
         refers=by_id,
     )
+
+
+def _dataset_name(path: Path, options: TabularOptions) -> str:
+    """What is typed again in every command: one line that can be seen, and not a long one."""
+    name = path.stem if options.dataset is None else options.dataset
+    if name.strip() != name or not name or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"{name[:60]!r} cannot be the name of a data set",
+            f"Write --dataset NAME: 1 to {_LONGEST_NAME} characters, no space at its ends, "
+            "no line break.",
+        )
+    return name
 
 
 def template() -> str:
