@@ -381,6 +381,7 @@ def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
 
 def main() -> None:
     """Run the command line; an error is one line what and where, and one line what to do."""
+    _open_closed_streams()
     try:
         _check_arguments(sys.argv[1:])
         app()
@@ -398,6 +399,13 @@ def main() -> None:
     except Exception as error:
         what = f"unexpected {type(error).__name__}: {str(error)[:300]}"
         _fail(error, what, "This is a fault of Concord: report it with `concord --debug ...`.", 1)
+
+
+def _open_closed_streams() -> None:
+    """Started with a closed stream (`>&-`): the next file that is opened would take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 (until the end)
 
 
 def _check_arguments(arguments: list[str]) -> None:

@@ -311,7 +311,9 @@ class _Session:
                     await task
             if self.client is not None:
                 await self.client.close()
-        return RunStatus.STOPPED if self.stop.is_set() else RunStatus.COMPLETE
+        tried = self.progress.before + self.progress.done + self.progress.failed
+        early = self.stop.is_set() and tried < self.progress.planned
+        return RunStatus.STOPPED if early else RunStatus.COMPLETE
 
     def _stop_on_signals(self) -> None:
         """The first interrupt lets the calls under way finish; the second one ends at once."""

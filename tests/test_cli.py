@@ -357,3 +357,42 @@ def test_control_characters_do_not_reach_the_terminal(run, tmp_path):
     out = run("report")[1] + run("datasets", "show", "evil")[1] + run("sql", "FROM annotators")[1]
     assert "\x1b" not in out
     assert "[bold]" in out
+
+
+def test_a_damaged_journal_does_not_stop_what_only_reads(run, labels_csv, tmp_path):
+    run("import", "csv", labels_csv)
+    journal = tmp_path / "concord.duckdb.journal" / "00000000-0000-0000-0000-000000000001.jsonl"
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_text("not JSON\n")
+    for command in (["report"], ["datasets", "list"], ["runs"], ["export", "x.csv"]):
+        code, _, err = run(*command)
+        assert code == 0, err
+        assert "note: the run journal" in err
+    assert_clear(run("import", "csv", labels_csv), 4, "is damaged", "keep it")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["report", "--store", "n" * 300], 1, "File name too long"),
+        (["import", "csv", "n" * 300 + ".csv"], 1, "File name too long"),
+        (["report", "--dataset", "\udcff"], 3, "not UTF-8"),
+        (["import", "csv", "labels.csv", "--values", "1=a,1=b"], 3, "1 twice"),
+        (["import", "csv", "labels.csv", "--rename", "x=a", "--rename", "x=b"], 3, "x twice"),
+        (["import", "csv", "\x1b[31m.csv"], 3, "does not exist"),
+    ],
+)
+def test_odd_arguments_give_one_clear_message(run, labels_csv, arguments, code, words):
+    result = run(*arguments)
+    assert_clear(result, code, words)
+    assert "\x1b" not in result[2]
+
+
+def test_a_closed_stdout_is_no_fault(tmp_path):
+    code = (
+        "import os, subprocess, sys\n"
+        f"done = subprocess.run({concord('judges')!r}, stderr=subprocess.PIPE, "
+        "preexec_fn=lambda: os.close(1))\n"
+        "assert done.returncode == 0 and b'unexpected' not in done.stderr, done\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -860,3 +861,26 @@ def test_lines_are_those_of_pythons_csv_reader(rows, end):
             break
         starts.append(start)
     assert material.labels["line"].to_pylist() == starts[1:]
+
+
+@pytest.mark.parametrize("name", ["", "  ", " mine", "a\nb", "\x1b[2J", "n" * 201])
+def test_a_data_set_needs_a_name_that_can_be_typed(tmp_path, name):
+    with pytest.raises(InputError, match="cannot be the name of a data set") as error:
+        read_text(tmp_path, LABEL + "1,ann,a\n", dataset=name)
+    assert "--dataset" in error.value.fix
+
+
+def test_half_a_character_in_a_name_of_a_json_object(tmp_path):
+    line = '{"source_id": "1", "annotator": "x", "preference": "a", "\\ud83d": 1}\n'
+    assert "line 1: a name holds half a character" in refused(tmp_path, line, "x.jsonl")
+
+
+def test_a_number_of_any_size_can_be_an_id(tmp_path):
+    line = f'{{"source_id": {"9" * 400}, "annotator": "x", "preference": "a"}}\n'
+    assert labels(read_text(tmp_path, line, "x.jsonl")) == [("9" * 400,)]
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "x.csv")
+    with pytest.raises(InputError, match="not a plain file"):
+        read(tmp_path / "x.csv")

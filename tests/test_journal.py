@@ -92,3 +92,29 @@ def test_a_damaged_line_is_named(tmp_path, line):
     with pytest.raises(StoreError, match="damaged") as error:
         read_events(path)
     assert str(path) in error.value.what
+
+
+def test_what_a_full_disk_cuts_off_leaves_no_half_line(tmp_path):
+    path = tmp_path / "r.jsonl"
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from data.errors import RunError
+from data.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+journal = Journal(Path(sys.argv[1]))
+journal.write({"event": "x", "n": 1})
+for n in range(2):
+    try:
+        journal.write({"event": "x", "text": "y" * 200})
+    except RunError as error:
+        print(error.what, "|", error.fix)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+journal.write({"event": "x", "n": 2})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("cannot be written") == done.stdout.count("Free disk space") == 2
+    assert [event["n"] for event in iter_events(path)] == [1, 2]

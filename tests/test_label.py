@@ -325,3 +325,27 @@ def test_a_store_in_use_elsewhere_does_not_stop_the_run(tmp_path):
         take_up(store)
     assert rows(store, f"SELECT count(*) {AI}") == [(120,)]
     assert store.path.stat().st_size > 0
+
+
+def test_a_judge_with_other_orders_is_asked_for_what_is_missing(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 20)
+    seen = Counter()
+    with running(truth(20), {"m": SHARP}) as provider:
+        for orders in ("ab", "ba", "random", "both"):
+            path = judge_file(tmp_path, provider.base_url, orders=orders)
+            todo = plan(store, read_judge(path), LabelOptions("d"))
+            result = run_judge(store, path)
+            seen[orders] = result.done
+            assert (todo.planned - todo.done, result.status) == (result.done, RunStatus.COMPLETE)
+    assert +seen == {"ab": 20, "ba": 20}
+
+
+def test_random_orders_are_counted_as_they_are_drawn(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 30)
+    with running(truth(30), {"m": SHARP}) as provider:
+        run_judge(store, judge_file(tmp_path, provider.base_url, orders="ab"))
+        path = judge_file(tmp_path, provider.base_url, orders="random")
+        todo = plan(store, read_judge(path), LabelOptions("d"))
+        assert 0 < todo.done < 30
+        result = run_judge(store, path)
+    assert (result.before, result.done) == (todo.done, 30 - todo.done)

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from data.errors import StoreError
 from data.journal import Journal
 from data.ledger import (
     commit_journal,
@@ -188,3 +189,35 @@ def test_a_store_in_use_loses_nothing(store):
     with store.reading():
         assert take_up(store) == []
     assert take_up(store) == [(journal.path, 1)]
+
+
+def test_a_damaged_journal_is_named_and_the_others_are_taken_up(store):
+    damaged = store.journals / f"{UUID(int=0)}.jsonl"
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        buy(journal, 1)
+    damaged.write_text("not JSON\n")
+    with pytest.raises(StoreError, match="damaged") as error:
+        take_up(store)
+    assert str(damaged) in error.value.what
+    with store.reading() as con:
+        assert first_row(con, "SELECT count(*) FROM labels") == (1,)
+
+
+@pytest.mark.parametrize("tokens", [10**30, "ten"])
+def test_values_that_the_store_cannot_hold_are_a_damaged_journal(store, tokens):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, JUDGE))
+        reply = replace(a_reply(1), prompt_tokens=tokens)
+        journal.write(label_event(a_label(1), reply, bought=True))
+    with pytest.raises(StoreError, match="damaged"):
+        take_up(store)
+
+
+def test_foreign_files_beside_the_journals_are_left_alone(store):
+    store.journals.mkdir()
+    (store.journals / "notes.jsonl").write_text("not JSON\n")
+    (store.journals / f"{UUID(int=1)}.jsonl").mkdir()
+    assert take_up(store) == []

@@ -651,3 +651,18 @@ def test_many_calls_at_once(provider):
 
     assert asyncio.run(many())
     gc.collect()
+
+
+@pytest.mark.parametrize("usage", [(-10, 5), (10, -5), (10**30, 5), (10, 10**30)])
+def test_a_usage_that_cannot_be_is_not_known(usage):
+    with recorder(completion(usage=usage)) as server:
+        reply = ask(judge("openai/m", server.address))
+    assert reply.text == "Verdict: 1"
+    assert reply.paid_usd is None
+    assert {reply.prompt_tokens, reply.completion_tokens} <= {None, 5, 10}
+
+
+def test_a_reason_has_no_traceback_of_litellms():
+    with recorder(completion([{"type": "text", "text": "Verdict: 1"}])) as server:
+        error = failure(judge("openai/m", server.address))
+    assert "Traceback" not in error.reason

@@ -24,6 +24,8 @@ PACKAGES = ("app", "data", "judges", "pipelines")
 KINDS = (
     *(f"{package}/**/*.py" for package in PACKAGES),
     "data/formats/manifests/*.json",
+    "app/*.css",
+    "app/*.png",
     "data/samples/**/*.csv",
     "data/samples/**/*.jsonl",
     "judges/library/*.toml",

@@ -1,5 +1,6 @@
 """The store: identity, locking between processes and within one, migrations, backup."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -215,3 +216,38 @@ def test_identity_is_the_same_in_python_and_sql(parts):
 def test_no_two_lists_of_parts_share_an_identity():
     lists = [("a", "b"), ("ab", ""), ("", "ab"), (None, "ab"), ("a/b",), ("a", "b", None), ()]
     assert len({make_id(*parts) for parts in lists}) == len(lists)
+
+
+def test_a_database_with_a_migrations_table_of_its_own_is_foreign(tmp_path):
+    path = tmp_path / "x.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute("CREATE TABLE migrations (id INTEGER)")
+    with pytest.raises(StoreError, match="not a Concord store"), Store(path).reading():
+        pass
+
+
+def test_a_store_must_be_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(StoreError, match="not a file"):
+            Store(path)
+
+
+def test_a_store_that_was_cut_off_cannot_be_read(store):
+    with store.writing() as con:
+        con.execute("INSERT INTO meta SELECT k::VARCHAR, md5(k::VARCHAR) FROM range(300000) t(k)")
+    size = store.path.stat().st_size
+    os.truncate(store.path, size - 300_000)
+
+    def read_all():
+        with Store(store.path).reading() as con:
+            con.execute("SELECT sum(length(value)), max(key) FROM meta").fetchall()
+
+    with pytest.raises(StoreError):
+        read_all()
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing(store, tmp_path):
+    with pytest.raises(StoreError, match="cannot write"):
+        store.backup(tmp_path / "none" / "b.duckdb")
+    assert not list(tmp_path.glob("*.partial"))
