@@ -140,6 +140,10 @@ class Reply:
     price_version: str | None
     seconds: float | None
     finish_reason: str | None = None
+    logprobs: tuple[dict[str, float], ...] | None = None
+    """For each token of the reply: the likeliest tokens there, with their log-probabilities."""
+    fingerprint: str | None = None
+    """What the provider says about the configuration that answered (`system_fingerprint`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class CallError(Exception):
     `retryable`: the same call may succeed later, not before `retry_after_seconds` where given.
     `maybe_paid`: the request left and nobody knows whether the provider worked on it.
     `refused`: the provider declined this content.
+    `overloaded`: the provider asks for fewer calls (429, 503, 529).
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class CallError(Exception):
         retry_after_seconds: float | None = None,
         maybe_paid: bool = False,
         refused: bool = False,
+        overloaded: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -77,3 +79,11 @@ class CallError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.maybe_paid = maybe_paid
         self.refused = refused
+        self.overloaded = overloaded
+
+
+class UnsupportedError(CallError):
+    """The provider does not take a parameter (structured output, log-probabilities)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retryable=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import PriceError, ProviderError
 from data.records import Reply
-from judges.client import CallError
+from judges.client import CallError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CALL_SECONDS = 120.0
 NO_KEY = "no-key"
 TRY_AGAIN = frozenset({408, 409, 425, 429})  # and all from 500 on
+OVERLOADED = frozenset({429, 503, 529})
 GAVE_UP_WAITING = frozenset({408, 502, 504, 524})  # a gateway did; the model may have worked on
 MOST_TOKENS = 10**9  # of one call
 SHORTEST_SECRET = 8  # a shorter value of a variable is more likely a word
@@ -100,18 +101,19 @@ class LiteLLMClient:
     def _reply(self, request: Request, response: Any, seconds: float) -> Reply:
         choice = response.choices[0] if response.choices else None
         text = None if choice is None else choice.message.content
-        served_model = getattr(response, "model", None)
         prompt_tokens, completion_tokens = _tokens(response)
         return Reply(
             request_hash=request.request_hash,
-            text=storable(text) if isinstance(text, str) else None,
-            served_model=storable(served_model) if isinstance(served_model, str) else None,
+            text=_text(text),
+            served_model=_text(getattr(response, "model", None)),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             paid_usd=self._cost(response, prompt_tokens, completion_tokens),
             price_version=self._catalogue_version,
             seconds=seconds,
             finish_reason=None if choice is None else choice.finish_reason,
+            logprobs=None if choice is None else _logprobs(choice),
+            fingerprint=_text(getattr(response, "system_fingerprint", None)),
         )
 
     def _cost(self, response: Any, prompt_tokens: int | None, output: int | None) -> float | None:
@@ -192,6 +194,8 @@ class LiteLLMClient:
         if flagged or isinstance(error, known.ContentPolicyViolationError):
             return CallError(reason, retryable=False, refused=True)
         hopeless = self._hopeless(error, chain, status)
+        if hopeless is None and _is_unsupported(error, status, said):
+            return UnsupportedError(reason)
         if hopeless is not None:
             return ProviderError(f"judge {self._judge.name}: {hopeless[0]} ({said})", hopeless[1])
         if status is None:
@@ -205,6 +209,7 @@ class LiteLLMClient:
             retryable=status in TRY_AGAIN or status >= 500,
             retry_after_seconds=_retry_after(answer.headers),
             maybe_paid=status in GAVE_UP_WAITING,
+            overloaded=status in OVERLOADED,
         )
 
     def _hopeless(
@@ -212,7 +217,9 @@ class LiteLLMClient:
     ) -> tuple[str, str] | None:
         """What is wrong and how to mend it, where no other call of this judge would succeed."""
         judge, known = self._judge, self._litellm.exceptions
-        if isinstance(error, known.UnsupportedParamsError):
+        if isinstance(error, known.UnsupportedParamsError) and not _is_unsupported(
+            error, status, str(error)
+        ):
             return "a parameter is not supported", "Remove it from [parameters] in the judge file."
         if any(isinstance(each, ImportError) for each in chain):
             return f"{judge.model} needs a package that is missing", "Install it beside Concord."
@@ -239,9 +246,29 @@ class LiteLLMClient:
         return storable(" ".join(told.split())[:200])
 
 
+def _is_unsupported(error: Exception, status: int | None, said: str) -> bool:
+    """Whether structured output or log-probabilities are what the provider does not take."""
+    named = any(name in said for name in ("response_format", "logprobs", "json_schema"))
+    return named and (status in (400, 422) or type(error).__name__ == "UnsupportedParamsError")
+
+
 def storable(text: str) -> str:
     """Half of a character that was cut in two cannot be stored or sent: it is replaced."""
     return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _text(value: object) -> str | None:
+    return storable(value) if isinstance(value, str) else None
+
+
+def _logprobs(choice: Any) -> tuple[dict[str, float], ...] | None:
+    """For each token its likeliest alternatives; None where a provider returns none."""
+    content = getattr(getattr(choice, "logprobs", None), "content", None) or ()
+    found = tuple(
+        {storable(top.token): float(top.logprob) for top in token.top_logprobs or ()}
+        for token in content
+    )
+    return found if any(found) else None
 
 
 def _tokens(response: Any) -> tuple[int | None, int | None]:
