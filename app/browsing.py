@@ -117,7 +117,7 @@ def run_export(
 
 def run_sql(path: Path, query: str, limit: int, form: str) -> None:
     """A user's own query."""
-    with Store(path).reading() as con:
+    with Store(path, upgrade=False).reading() as con:
         table = queries.query_user_sql(con, query, limit)
     rows = [[_plain(value) for value in row.values()] for row in table.to_pylist()]
     names = table.column_names

@@ -240,24 +240,91 @@ def judges(
         print_judge(name)
 
 
+JudgeOption = Annotated[
+    str,
+    typer.Option("--judge", "-j", help="A judge file, a shipped judge, or longer, first, random."),
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N comparisons by id.")]
+RepeatsOption = Annotated[int, typer.Option(min=1, help="Ask for every label so many times.")]
+PriceInOption = Annotated[
+    float | None, typer.Option(min=0, help="US dollars per million tokens of the prompt.")
+]
+PriceOutOption = Annotated[
+    float | None, typer.Option(min=0, help="US dollars per million tokens of the reply.")
+]
+BatchOption = Annotated[
+    bool, typer.Option("--batch", help="Through the provider's batch API, at half the price.")
+]
+
+
 @app.command()
-def label(
+def plan(
     judge: Annotated[
-        str,
-        typer.Option(
-            "--judge", "-j", help="A judge file, a shipped judge, or longer, first, random."
-        ),
+        list[str],
+        typer.Option("--judge", "-j", help="A judge file or a shipped judge. Repeatable."),
     ],
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N comparisons by id.")
+    limit: LimitOption = None,
+    repeats: RepeatsOption = 1,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    batch: BatchOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Calls, tokens and cost of labelling, before anything is sent.
+
+    \b
+    Example: concord plan --judge gpt-5.4-mini --judge claude-haiku-5-5 --dataset mine
+    """
+    from app.labelling import Given, show_plans
+
+    givens = [
+        Given(
+            store,
+            name,
+            dataset,
+            limit,
+            repeats=repeats,
+            price_in=price_in,
+            price_out=price_out,
+            batch=batch,
+        )
+        for name in judge
+    ]
+    show_plans(givens, as_json=as_json)
+
+
+@app.command()
+def label(
+    judge: JudgeOption,
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    limit: LimitOption = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(metavar="USD", help="The most that the run may cost, resumes included."),
     ] = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, max=2048, help="Calls under way at once.")
+        int, typer.Option(min=1, max=2048, help="Calls under way at once, at most.")
     ] = 64,
+    workers: Annotated[
+        str, typer.Option(metavar="N|auto", help="Processes that call the provider.")
+    ] = "1",
+    repeats: RepeatsOption = 1,
+    max_failures: Annotated[
+        int, typer.Option(min=1, help="Stop after so many failures in a row.")
+    ] = 25,
+    rpm: Annotated[float | None, typer.Option(min=1, help="Requests a minute, at most.")] = None,
+    tpm: Annotated[float | None, typer.Option(min=1, help="Tokens a minute, at most.")] = None,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    batch: BatchOption = False,
+    poll_seconds: Annotated[
+        float, typer.Option(min=0.1, help="How often a batch is looked at.")
+    ] = 30.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked; send nothing.")
+        bool, typer.Option("--dry-run", help="Say what would be asked and cost; send nothing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -267,19 +334,111 @@ def label(
     Examples:
       concord label --judge longer --dataset mine
       concord label --judge gpt-5.4-mini --dataset mine --limit 200 --dry-run
-      concord label --judge my-judge.toml --dataset mine
+      concord label --judge my-judge.toml --dataset mine --budget 5
+      concord label --judge gpt-5.4-mini --dataset mine --batch
     """  # fmt: skip
-    from app.labelling import run_label
+    from app.labelling import Given, run_label, show_plans
 
-    run_label(store, judge, dataset, limit, concurrency, dry_run=dry_run, as_json=as_json)
+    given = Given(
+        store,
+        judge,
+        dataset,
+        limit,
+        concurrency,
+        repeats,
+        budget,
+        max_failures,
+        workers,
+        rpm,
+        tpm,
+        price_in,
+        price_out,
+        batch,
+        poll_seconds,
+    )
+    if dry_run:
+        show_plans([given], as_json=as_json)
+    else:
+        run_label(given, as_json=as_json)
 
 
 @app.command()
-def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Labelling runs: progress, spend, failures by reason, and how to continue."""
-    from app.labelling import list_runs
+def examples(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 4,
+    seed: Annotated[int, typer.Option(help="Another seed draws other ones.")] = 0,
+) -> None:
+    """Draw few-shot examples for a judge from the human labels of a data set.
 
-    list_runs(store, as_json=as_json)
+    \b
+    Example: concord examples --dataset mine --n 4 > examples.jsonl
+    """
+    from app.labelling import print_examples
+
+    print_examples(store, dataset, n, seed)
+
+
+runs = typer.Typer(help="Labelling runs: progress, spend, failures, how to go on.")
+app.add_typer(runs, name="runs")
+labels = typer.Typer(help="What to do with labels that are there.", no_args_is_help=True)
+app.add_typer(labels, name="labels")
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning.")]
+
+
+@runs.callback(invoke_without_command=True)
+def runs_list(
+    context: typer.Context, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
+) -> None:
+    """Labelling runs: progress, spend, failures by reason, and how to continue."""
+    if context.invoked_subcommand is None:
+        from app.runs import list_runs
+
+        list_runs(store, as_json=as_json)
+
+
+@runs.command("show")
+def runs_show(
+    run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
+) -> None:
+    """All that is known of one run."""
+    from app.runs import show_run
+
+    show_run(store, run, as_json=as_json)
+
+
+@runs.command("watch")
+def runs_watch(run: RunArgument, store: StoreOption = DEFAULT_STORE) -> None:
+    """Follow a run that goes on in another process."""
+    from app.runs import watch_run
+
+    watch_run(store, run)
+
+
+@runs.command("retry")
+def runs_retry(
+    run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
+) -> None:
+    """Ask again for what failed or is missing, with the judge as it was."""
+    from app.runs import retry_run
+
+    retry_run(store, run, as_json=as_json)
+
+
+@labels.command("reparse")
+def labels_reparse(
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="A run's id.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a run's stored replies again, by the parser of this version; asks nobody.
+
+    \b
+    Example: concord labels reparse --run 3f2a
+    """
+    from app.labelling import run_reparse
+
+    run_reparse(store, run, as_json=as_json)
 
 
 @app.command()

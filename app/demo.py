@@ -40,7 +40,8 @@ def run_demo(folder: Path, *, serve: bool, port: int) -> None:
 
 def serve_app(store: Path, port: int) -> None:
     """Serve the dashboard until it is interrupted."""
-    Store(store)  # its errors are clearer here than on a page
+    with Store(store).reading():
+        pass  # an upgrade is done and an error is told here, not on a page
     _check_port(port)
     process = subprocess.Popen(command(store, port))  # noqa: S603 (our own argv)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())

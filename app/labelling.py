@@ -1,42 +1,105 @@
-"""`concord label`, `judges` and `runs`."""
+"""`concord label`, `plan`, `judges`, `examples` and `labels reparse`."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.browsing import chosen_dataset, take_up_if_possible
 from app.terminal import ProgressLine, out, print_json, print_labelled, print_table, say
-from data import queries
-from data.errors import RunError
+from data.errors import InputError, RunError
 from data.records import RunStatus
 from data.store import Store
-from judges.baselines import BASELINES, Baseline
+from judges.baselines import BASELINES
 from judges.config import find_judge, library, read_judge
-from pipelines.label import LabelOptions, label, plan
+from judges.judge import Judge, Orders, Price
+from judges.jury import Jury
+from judges.verifier import Verifier
+from pipelines.label import Batching, LabelOptions, label
+from pipelines.plan import Plan, Range, plan
 from pipelines.wording import money
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from judges.judge import Judge
+    from judges.client import Client
+    from judges.task import AnyJudge
 
-FEW = 5
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the command line says about a run."""
+
+    store: Path
+    judge: str
+    dataset: str | None
+    limit: int | None = None
+    concurrency: int = 64
+    repeats: int = 1
+    budget: float | None = None
+    max_failures: int = 25
+    workers: str = "1"
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    batch: bool = False
+    poll_seconds: float = 30.0
+
+    def options(self, store: Store) -> LabelOptions:
+        """As the pipeline takes them."""
+        return LabelOptions(
+            chosen_dataset(store, self.dataset),
+            self.limit,
+            self.concurrency,
+            repeats=self.repeats,
+            budget_usd=self.budget,
+            max_failures=self.max_failures,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
+
+    def chosen_judge(self) -> AnyJudge:
+        """The judge, at the price given here where one is."""
+        judge = BASELINES.get(self.judge) or read_judge(find_judge(self.judge))
+        if self.price_in is None and self.price_out is None:
+            return judge
+        if self.price_in is None or self.price_out is None:
+            raise InputError("one price alone", "Give --price-in and --price-out together.")
+        if not isinstance(judge, Judge):
+            raise InputError(
+                f"{self.judge} has no price of its own", "Write [price] into its members' files."
+            )
+        return replace(judge, price=Price(self.price_in, self.price_out))
 
 
 def list_judges(*, as_json: bool) -> None:
     """The shipped judges and the baselines."""
     shipped = {name: read_judge(path) for name, path in library().items()}
+    rows = [[name, *_about(judge)] for name, judge in shipped.items()]
+    rows += [[name, None, baseline.about] for name, baseline in BASELINES.items()]
     if as_json:
-        print_json(
-            [{"name": name, "model": judge.model} for name, judge in shipped.items()]
-            + [{"name": name, "model": None} for name in BASELINES]
-        )
+        print_json([{"name": n, "model": model, "about": about} for n, model, about in rows])
         return
-    rows = [[name, judge.model, f"orders: {judge.orders}"] for name, judge in shipped.items()]
-    rows += [[name, "no model", baseline.about] for name, baseline in BASELINES.items()]
-    print_table(["judge", "model", ""], rows)
+    print_table(
+        ["judge", "model", ""], [[n, model or "no model", about] for n, model, about in rows]
+    )
     say("a judge of your own: concord judges local-server > my-judge.toml")
+
+
+def _about(judge: AnyJudge) -> tuple[str | None, str]:
+    """Model and kind in a few words."""
+    if isinstance(judge, Jury):
+        return "several", f"jury of {', '.join(member.name for member in judge.members)}"
+    if not isinstance(judge, Judge):
+        return None, f"verifier: {judge.check}" if isinstance(judge, Verifier) else ""
+    kind = str(judge.kind.describe()["kind"])
+    if judge.constitution is not None:
+        kind += f" by {len(judge.constitution.principles)} principles"
+    return judge.model, kind if judge.orders is Orders.NONE else f"{kind}, orders: {judge.orders}"
 
 
 def print_judge(name: str) -> None:
@@ -44,85 +107,126 @@ def print_judge(name: str) -> None:
     sys.stdout.write(find_judge(name).read_text(encoding="utf-8"))
 
 
-def run_label(
-    path: Path,
-    name: str,
-    dataset: str | None,
-    limit: int | None,
-    concurrency: int,
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Plan or run a judge over a data set; RunError where labels are missing at the end."""
-    store = Store(path)
-    options = LabelOptions(chosen_dataset(store, dataset), limit, concurrency)
-    judge = BASELINES.get(name) or read_judge(find_judge(name))
-    if dry_run:
-        _say_plan(store, judge, options, as_json=as_json)
-        return
-    client = None
-    if not isinstance(judge, Baseline):
-        from judges.litellm_client import LiteLLMClient
-
-        client = LiteLLMClient(judge)
+def run_label(given: Given, *, as_json: bool) -> None:
+    """Run a judge over a data set; RunError where labels are missing at the end."""
+    store = Store(given.store)
+    judge, options = given.chosen_judge(), given.options(store)
+    batching = _batching(judge, given) if given.batch else None
+    client = None if given.batch else _client(judge, given.workers)
     with ProgressLine(quiet=as_json) as progress:
-        result = label(store, judge, client, options, progress)
+        result = label(store, judge, client, options, progress, batching)
     print_labelled(result)
     if as_json:
         print_json(result)
+    if result.status is RunStatus.BUDGET_SPENT:
+        raise RunError(
+            f"the budget of {money(result.budget_usd)} leaves no room for another call: "
+            f"{result.planned - result.before - result.done:,} labels are missing",
+            "The same command with a larger --budget continues the run.",
+        )
     if result.status is RunStatus.STOPPED:
         raise RunError("the run was stopped", "The same command continues it.")
     if result.failed:
         raise RunError(
-            f"{result.failed:,} labels failed",
-            f"The same command asks for them again; the reasons: concord runs --store {path}",
+            f"{result.failed:,} labels failed, the last one because: {result.last_failure}",
+            f"The same command asks for them again; all reasons: concord runs --store {store.path}",
         )
-    say(f"next: concord report --store {path} --dataset {options.dataset}")
+    say(f"next: concord report --store {store.path} --dataset {options.dataset}")
 
 
-def _say_plan(
-    store: Store, judge: Judge | Baseline, options: LabelOptions, *, as_json: bool
-) -> None:
-    planned = plan(store, judge, options)
+def _batching(judge: AnyJudge, given: Given) -> Batching:
+    from judges.providers import batch_clients_for
+
+    return Batching(batch_clients_for(judge), given.poll_seconds)
+
+
+def _client(judge: AnyJudge, workers: str) -> Client | None:
+    """The judge's client, in this process or in several."""
+    from judges.providers import asking_client
+    from pipelines.engines.workers import WorkersClient, auto_workers
+
+    number = auto_workers() if workers == "auto" else int(workers) if workers.isdecimal() else 0
+    if number < 1:
+        raise InputError(f"--workers {workers}", "A number from 1 on, or auto.")
+    if not isinstance(judge, Judge | Jury):
+        return None
+    return (
+        asking_client(judge)
+        if number == 1
+        else WorkersClient(partial(asking_client, judge), number)
+    )
+
+
+def show_plans(givens: Sequence[Given], *, as_json: bool) -> None:
+    """What one or several judges would ask and cost; nothing is sent."""
+    store = Store(givens[0].store)
+    take_up_if_possible(store)
+    plans = [
+        plan(store, given.chosen_judge(), given.options(store), batch=given.batch)
+        for given in givens
+    ]
     if as_json:
-        print_json(planned)
+        print_json(plans if len(plans) > 1 else plans[0])
         return
+    for each in plans:
+        _say_plan(each)
+    if len(plans) > 1:
+        out().print(f"together: {_dollars(_together(plans))}", markup=False)
+    out().print("Nothing was sent.")
+
+
+def _say_plan(planned: Plan) -> None:
+    known = f", {planned.known:,} replies known" if planned.known else ""
     out().print(
         f"{planned.annotator} on {planned.dataset}: {planned.comparisons:,} comparisons, "
-        f"{planned.planned:,} labels (orders: {judge.orders}), {planned.done:,} there already, "
-        f"{planned.planned - planned.done:,} calls to make; nothing was sent",
+        f"{planned.planned:,} labels, {planned.done:,} there already\n"
+        f"  {planned.calls:,} calls{known}; {_tokens(planned.prompt_tokens)} tokens of prompts, "
+        f"{_tokens(planned.completion_tokens)} of replies\n"
+        f"  {_dollars(planned.cost_usd)}{f' ({planned.note})' if planned.note else ''}",
         markup=False,
     )
 
 
-def list_runs(path: Path, *, as_json: bool) -> None:
-    """Runs, newest first, with the reasons of failures and how to continue."""
+def _tokens(tokens: Range) -> str:
+    if tokens.high is None:
+        return f"from {tokens.low:,.0f} on"
+    return f"{tokens.low:,.0f} to {tokens.high:,.0f}"
+
+
+def _dollars(cost: Range | None) -> str:
+    if cost is None:
+        return "costs nothing: no model is asked"
+    if cost.high is None:
+        return f"from {money(cost.low)} on: replies have no limit (set max_tokens)"
+    return f"{money(cost.low)} to {money(cost.high)}, retries aside"
+
+
+def _together(plans: Sequence[Plan]) -> Range:
+    costs = [each.cost_usd for each in plans if each.cost_usd is not None]
+    highs = [cost.high for cost in costs if cost.high is not None]
+    return Range(sum(cost.low for cost in costs), sum(highs) if len(highs) == len(costs) else None)
+
+
+def run_reparse(path: Path, run: str, *, as_json: bool) -> None:
+    """Read a run's replies again."""
+    from pipelines.reparse import reparse
+
     store = Store(path)
     take_up_if_possible(store)
-    with store.reading() as con:
-        found = queries.records(con, queries.RUNS)
-        for run in found:
-            run["failures"] = queries.records(con, queries.FAILURES, run_id=run["run_id"])
+    result = reparse(store, run)
     if as_json:
-        print_json({"runs": found})
-        return
-    columns = ["judge", "dataset", "status", "planned", "done", "failed"]
-    print_table(
-        [*columns, "spent", "maybe paid", "started"],
-        [
-            [
-                *(run[name] for name in columns),
-                money(run["spent_usd"]),
-                run["possibly_paid"],
-                run["started_at"],
-            ]
-            for run in found
-        ],
-        numbers=(3, 4, 5, 6, 7),
-    )
-    for run in found:
-        for failure in run["failures"][:FEW]:
-            say(f"{run['judge']}: {failure['n']:,} {failure['status']}: {failure['reason']}")
-        if run["status"] in (RunStatus.INTERRUPTED, RunStatus.STOPPED):
-            say(f"{run['judge']} on {run['dataset']}: give the same `concord label` to continue")
+        print_json(result)
+    say(f"{result.read:,} labels read again, {result.changed:,} changed")
+    if result.without_reply:
+        say(f"  {result.without_reply:,} left as they are: their replies are not in the store")
+
+
+def print_examples(path: Path, dataset: str | None, n: int, seed: int) -> None:
+    """Few-shot examples from a data set's human labels, on stdout."""
+    from pipelines.examples import draw_examples
+
+    store = Store(path)
+    take_up_if_possible(store)
+    name = chosen_dataset(store, dataset)
+    sys.stdout.write(draw_examples(store, name, n, seed))
+    say(f"{n} examples of {name}; a judge that shows them never judges these prompts")

@@ -97,7 +97,7 @@ def _last_seen() -> dict[str, Snapshot]:
 
 
 def _open(store: str) -> Store:
-    return Store(store, wait_seconds=WAIT_SECONDS)
+    return Store(store, upgrade=False, wait_seconds=WAIT_SECONDS)
 
 
 def datasets(seen: Snapshot) -> list[dict[str, Any]]:

@@ -114,15 +114,23 @@ def print_imported(result: Imported) -> None:
 def print_labelled(result: Labelled) -> None:
     """How a run ended, in a few lines on stderr."""
     spent = money(result.spent_usd)
+    if result.watched:
+        say(f"{result.annotator} on {result.dataset}: done by another process, {spent} spent")
+        return
     if result.run_id is None:
         say(f"{result.annotator}: all {result.planned:,} labels of {result.dataset} are there.")
         return
     reused = f", {result.reused:,} from replies bought before" if result.reused else ""
+    spent += "" if result.budget_usd is None else f" of {money(result.budget_usd)}"
     say(
         f"{result.annotator} on {result.dataset}: {result.done:,} labels{reused}, "
         f"{result.failed:,} failed, {spent} spent, {duration(result.seconds)}, "
-        f"{result.status.value}"
+        f"{result.status.value.replace('_', ' ')}"
     )
+    if result.without_verdict:
+        say(f"  {result.without_verdict:,} of them without a verdict: concord runs says why")
+    for note in result.notes:
+        say(f"  note: {note}")
     if result.before:
         say(f"  {result.before:,} of {result.planned:,} were there before")
     if result.without_texts:
@@ -224,9 +232,13 @@ def progress_text(progress: Progress) -> str:
     left = max(0, progress.planned - ready - progress.failed)
     spent = money(progress.spent_usd if progress.price_known else None)
     parts = [f"{ready:,} of {progress.planned:,} done", f"{progress.failed:,} failed"]
+    if progress.budget_usd is not None:
+        spent = f"{money(progress.used_usd)} of {money(progress.budget_usd)}"
     parts += [f"{spent} spent", f"{rate:.0f} labels/s"]
     if rate > 0:
         parts.append(f"{duration(left / rate)} left")
+    if progress.waiting:
+        parts.append(progress.waiting)
     if progress.stopping:
         parts.append("stopping: waiting for the calls under way (again to quit now)")
     if progress.store_locked:

@@ -40,6 +40,7 @@ RUN_STATUSES = {
     RunStatus.INTERRUPTED: "interrupted",
     RunStatus.COMPLETE: "complete",
     RunStatus.STOPPED: "stopped",
+    RunStatus.BUDGET_SPENT: "budget spent",
 }
 MAJORITIES = {
     MajorityRule.MODE: "the most frequent label; a split is a tie",

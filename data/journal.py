@@ -3,9 +3,12 @@
 Every paid reply is on disk here before it is parsed into the store. The lines of a run:
 
     {"event": "run", ...}      the run's record, its judge as run; first line, again on each resume
-    {"event": "sent", ...}     a request is about to leave; without a later reply: possibly paid
-    {"event": "label", ...}    a label, with the reply that carried it where one was bought
+    {"event": "sent", ...}     a request is about to leave, with the most that it can cost;
+                               without a later reply: possibly paid
+    {"event": "reply", ...}    what was bought
     {"event": "failed", ...}   an attempt that the provider is known not to have charged
+    {"event": "label", ...}    a label, with the requests whose replies it was read from
+    {"event": "batch", ...}    a batch is about to be made, was made, or ended
     {"event": "end", ...}      the run ended by itself: complete or stopped
 
 A lock on the file tells a live run from a dead one. A torn last line (power loss, kill) is dropped;
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 Event = dict[str, Any]
+_encode = json.JSONEncoder(ensure_ascii=True).encode
 
 BATCH_BYTES = 32_000_000
 
@@ -53,17 +57,17 @@ class Journal:
         drop_torn_line(self._descriptor)
         self._unsynced = False
 
-    def write(self, event: Event) -> None:
-        """Hand one event to the operating system: from here on it survives a kill.
+    def write(self, *events: Event) -> None:
+        """Hand events to the operating system: from here on they survive a kill.
 
-        Raises RunError where it cannot be written whole (a full disk), with nothing of it left.
+        Raises RunError where they cannot be written whole (a full disk); no half line is left.
         """
-        line = json.dumps(event, ensure_ascii=True).encode() + b"\n"
+        lines = "".join(_encode(event) + "\n" for event in events).encode()
         try:
-            written = os.write(self._descriptor, line)
+            written = os.write(self._descriptor, lines)
         except OSError as error:
             raise _cannot_write(self.path, error.strerror) from error
-        if written < len(line):
+        if written < len(lines):
             drop_torn_line(self._descriptor)
             raise _cannot_write(self.path, "no space left")
         self._unsynced = True

@@ -38,6 +38,7 @@ LABEL_COLUMNS = pa.schema(
         ("repeat", pa.int16()),
         ("shown", pa.string()),
         ("preference", pa.string()),
+        ("p_a", pa.float64()),
         ("status", pa.string()),
         ("rationale", pa.string()),
         ("seconds", pa.float64()),
@@ -58,18 +59,35 @@ REPLY_COLUMNS = pa.schema(
         ("paid_usd", pa.float64()),
         ("price_version", pa.string()),
         ("seconds", pa.float64()),
+        ("logprobs", pa.string()),
+        ("fingerprint", pa.string()),
         ("received_at", pa.string()),
     ]
 )
+BATCH_COLUMNS = pa.schema(
+    [
+        ("batch_id", pa.string()),
+        ("run_id", pa.string()),
+        ("tag", pa.string()),
+        ("provider", pa.string()),
+        ("model", pa.string()),
+        ("n_requests", pa.int64()),
+        ("status", pa.string()),
+        ("at", pa.string()),
+    ]
+)
 LINK_COLUMNS = pa.schema([("label_id", pa.string()), ("request_hash", pa.string())])
-SENT_COLUMNS = pa.schema([("request_hash", pa.string()), ("sent_at", pa.string())])
+SENT_COLUMNS = pa.schema(
+    [("request_hash", pa.string()), ("sent_at", pa.string()), ("most_usd", pa.float64())]
+)
 
 OFFSET = "SELECT journal_offset FROM runs WHERE run_id = ?"
 OFFSETS = "SELECT run_id, journal_offset, status = 'running' FROM runs"
 ADD_RUN = """
 INSERT INTO runs BY NAME SELECT $run_id::UUID AS run_id, $annotator_id::UUID AS annotator_id,
     $judge AS judge, $dataset AS dataset, $settings::JSON AS settings, 0 AS done, 0 AS failed,
-    0.0 AS spent_usd, $started_at::TIMESTAMP AS started_at, 0 AS journal_offset
+    0.0 AS spent_usd, $started_at::TIMESTAMP AS started_at, 0 AS journal_offset,
+    $budget_usd AS budget_usd
 WHERE NOT EXISTS (FROM runs WHERE run_id = $run_id::UUID)
 """
 ADD_ANNOTATOR = """
@@ -89,6 +107,7 @@ QUALIFY row_number() OVER (PARTITION BY label_id ORDER BY created_at DESC) = 1
 DROP_SUPERSEDED = """
 DELETE FROM labels WHERE status = 'failed' AND label_id IN (SELECT label_id FROM newest_labels)
 """
+DROP_OLD = "DELETE FROM labels WHERE label_id IN (SELECT label_id FROM newest_labels)"
 ADD_LABELS = """
 INSERT INTO labels BY NAME FROM newest_labels
 WHERE label_id NOT IN (SELECT label_id FROM labels)
@@ -96,7 +115,7 @@ WHERE label_id NOT IN (SELECT label_id FROM labels)
 ADD_REPLIES = """
 INSERT INTO replies BY NAME
 SELECT * REPLACE (request_hash::UUID AS request_hash, run_id::UUID AS run_id,
-                  received_at::TIMESTAMP AS received_at)
+                  received_at::TIMESTAMP AS received_at, logprobs::JSON AS logprobs)
 FROM arriving_replies
 WHERE request_hash::UUID NOT IN (SELECT request_hash FROM replies)
 """
@@ -106,28 +125,47 @@ SELECT DISTINCT label_id::UUID AS label_id, request_hash::UUID AS request_hash
 FROM arriving_links
 WHERE (label_id::UUID, request_hash::UUID) NOT IN (FROM label_replies)
 """
+ADD_BATCHES = """
+INSERT INTO batches BY NAME
+SELECT any_value(batch_id) AS batch_id, run_id::UUID AS run_id, tag, provider, model, n_requests,
+       min("at")::TIMESTAMP AS submitted_at
+FROM arriving_batches WHERE tag NOT IN (SELECT tag FROM batches)
+GROUP BY run_id, tag, provider, model, n_requests
+"""
+UPDATE_BATCHES = """
+UPDATE batches SET batch_id = coalesce(news.batch_id, batches.batch_id), status = news.status,
+    ended_at = CASE WHEN news.status NOT IN ('making', 'running') THEN news."at"::TIMESTAMP END
+FROM (SELECT * FROM arriving_batches
+      QUALIFY row_number() OVER (PARTITION BY tag ORDER BY "at" DESC) = 1) news
+WHERE batches.tag = news.tag
+"""
+FORGET_POSSIBLY_PAID = "DELETE FROM possibly_paid WHERE run_id = $run_id::UUID"
 ADD_POSSIBLY_PAID = """
-INSERT INTO possibly_paid
-SELECT $run_id::UUID, request_hash::UUID, sent_at::TIMESTAMP FROM arriving_sent
-ANTI JOIN (FROM possibly_paid WHERE run_id = $run_id::UUID) known
-    ON known.request_hash = arriving_sent.request_hash::UUID
-   AND known.sent_at = arriving_sent.sent_at::TIMESTAMP
+INSERT INTO possibly_paid BY NAME
+SELECT $run_id::UUID AS run_id, request_hash::UUID AS request_hash,
+       sent_at::TIMESTAMP AS sent_at, most_usd
+FROM arriving_sent
 """
 SETTLE_RUN = """
 UPDATE runs SET status = 'interrupted' WHERE run_id = $run_id::UUID AND status = 'running'
 """
 UPDATE_RUN = """
+WITH own_labels AS (  -- those that count: not those of a jury's members or of single criteria
+    SELECT labels.status FROM labels JOIN runs USING (run_id, annotator_id)
+    WHERE run_id = $run_id::UUID
+      AND criterion = coalesce(settings->>'criterion', criterion))
 UPDATE runs SET journal_offset = $offset, planned = coalesce($planned, planned),
+    budget_usd = coalesce($budget_usd, budget_usd),
     status = $status, ended_at = $ended_at::TIMESTAMP,
-    done = (SELECT count(*) FROM labels WHERE run_id = $run_id::UUID AND status <> 'failed'),
-    failed = (SELECT count(*) FROM labels WHERE run_id = $run_id::UUID AND status = 'failed'),
+    done = (SELECT count(*) FILTER (status <> 'failed') FROM own_labels),
+    failed = (SELECT count(*) FILTER (status = 'failed') FROM own_labels),
     spent_usd = (SELECT coalesce(sum(paid_usd), 0) FROM replies WHERE run_id = $run_id::UUID)
 WHERE run_id = $run_id::UUID
 """
 
 
-def run_event(run: Run, annotator: Annotator) -> Event:
-    """The journal line that begins or continues a run."""
+def run_event(run: Run, annotators: Sequence[Annotator]) -> Event:
+    """The journal line that begins or continues a run; the first annotator is the judge's own."""
     return {
         "event": "run",
         "run_id": str(run.run_id),
@@ -135,55 +173,95 @@ def run_event(run: Run, annotator: Annotator) -> Event:
         "dataset": run.dataset,
         "settings": run.settings,
         "planned": run.planned,
+        "budget_usd": run.budget_usd,
         "started_at": run.started_at.astimezone(UTC).replace(tzinfo=None).isoformat(),
-        "annotator": {
-            "kind": annotator.kind.value,
-            "name": annotator.name,
-            "model": annotator.model,
-            "definition": annotator.definition,
-        },
+        "annotators": [
+            {
+                "kind": annotator.kind.value,
+                "name": annotator.name,
+                "model": annotator.model,
+                "definition": annotator.definition,
+            }
+            for annotator in annotators
+        ],
     }
 
 
-def sent_event(request_hash: UUID) -> Event:
-    """The journal line written before a request leaves."""
-    return {"event": "sent", "request_hash": str(request_hash), "at": _now()}
+def sent_event(request_hash: UUID, most_usd: float | None = None) -> Event:
+    """The journal line written before a request leaves, with the most that it can cost."""
+    return {
+        "event": "sent",
+        "request_hash": str(request_hash),
+        "most_usd": most_usd,
+        "at": _now(),
+    }
 
 
-def label_event(label: Label, reply: Reply | None, *, bought: bool) -> Event:
-    """The journal line of a label; `bought` says that its reply was paid for in this run."""
-    event: Event = {
+def reply_event(reply: Reply) -> Event:
+    """The journal line of what was bought."""
+    return {
+        "event": "reply",
+        "at": _now(),
+        "request_hash": str(reply.request_hash),
+        "text": reply.text,
+        "served_model": reply.served_model,
+        "finish_reason": reply.finish_reason,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "paid_usd": reply.paid_usd,
+        "price_version": reply.price_version,
+        "seconds": reply.seconds,
+        "logprobs": None if reply.logprobs is None else json.dumps(reply.logprobs),
+        "fingerprint": reply.fingerprint,
+    }
+
+
+def label_event(label: Label, requests: Sequence[UUID] = ()) -> Event:
+    """The journal line of a label, read from the replies to these requests."""
+    return {
         "event": "label",
         "at": _now(),
-        "label": {
-            "label_id": str(label.label_id),
-            "comparison_id": str(label.comparison_id),
-            "annotator_id": str(label.annotator_id),
-            "criterion": label.criterion,
-            "repeat": label.repeat,
-            "shown": label.shown,
-            "preference": label.preference,
-            "status": label.status,
-            "rationale": label.rationale,
-            "seconds": label.seconds,
-            "cost_usd": label.cost_usd,
-            "details": json.dumps(label.details) if label.details else None,
-        },
+        "label_id": str(label.label_id),
+        "comparison_id": str(label.comparison_id),
+        "annotator_id": str(label.annotator_id),
+        "criterion": label.criterion,
+        "repeat": label.repeat,
+        "shown": label.shown,
+        "preference": label.preference,
+        "p_a": label.p_a,
+        "status": label.status,
+        "rationale": label.rationale,
+        "seconds": label.seconds,
+        "cost_usd": label.cost_usd,
+        "details": json.dumps(label.details) if label.details else None,
+        "requests": [str(request) for request in requests],
     }
-    if reply is not None:
-        event["request_hash"] = str(reply.request_hash)
-    if reply is not None and bought:
-        event["reply"] = {
-            "text": reply.text,
-            "served_model": reply.served_model,
-            "finish_reason": reply.finish_reason,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "paid_usd": reply.paid_usd,
-            "price_version": reply.price_version,
-            "seconds": reply.seconds,
-        }
-    return event
+
+
+def batch_event(
+    tag: str,
+    batch_id: str | None,
+    *,
+    provider: str,
+    model: str,
+    api_base: str | None,
+    n_requests: int,
+    requests: Sequence[str],
+    status: str,
+) -> Event:
+    """The journal line of a batch: `making` with its requests, then `running`, then its end."""
+    return {
+        "event": "batch",
+        "tag": tag,
+        "batch_id": batch_id,
+        "provider": provider,
+        "model": model,
+        "api_base": api_base,
+        "n_requests": n_requests,
+        "requests": list(requests),
+        "status": status,
+        "at": _now(),
+    }
 
 
 def failed_event(request_hash: UUID) -> Event:
@@ -236,13 +314,27 @@ def _commit_events(
 
 
 def _settle(store: Store, path: Path) -> None:
-    """Write down what may have been paid for without a reply, and that nobody runs it any more."""
+    """Write down what may have been paid for without a reply, and that nobody runs it any more.
+
+    A reply that came late (of a batch) takes its request off the list again.
+    """
     sent = _unanswered(path)
-    rows = [{"request_hash": e["request_hash"], "sent_at": e["at"]} for e in sent]
+    rows = [{**event, "sent_at": event["at"]} for event in sent]
     with store.writing() as con:
         con.register("arriving_sent", _table(rows, SENT_COLUMNS))
+        con.execute(FORGET_POSSIBLY_PAID, {"run_id": path.stem})
         con.execute(ADD_POSSIBLY_PAID, {"run_id": path.stem})
         con.execute(SETTLE_RUN, {"run_id": path.stem})
+
+
+def replace_labels(store: Store, run_id: str, labels: Sequence[Event]) -> None:
+    """Put labels that were read again in the place of the run's old ones, in one transaction."""
+    tables = _tables(labels, run_id)
+    with store.writing() as con:
+        for name, table in tables.items():
+            con.register(name, table)
+        for sql in (NEWEST_LABELS, DROP_OLD, ADD_LABELS, ADD_LINKS):
+            con.execute(sql)
 
 
 def take_up(store: Store) -> list[tuple[Path, int]]:
@@ -305,31 +397,25 @@ def _stored_offset(con: Connection, run_id: str) -> int:
 
 def _tables(events: Sequence[Event], run_id: str) -> dict[str, pa.Table]:
     labels = [event for event in events if event["event"] == "label"]
-    replies = [event for event in labels if "reply" in event]
+    replies = [event for event in events if event["event"] == "reply"]
+    links = [
+        {"label_id": label["label_id"], "request_hash": request}
+        for label in labels
+        for request in label["requests"]
+    ]
     return {
         "arriving_labels": _table(
-            [{**e["label"], "run_id": run_id, "created_at": e["at"]} for e in labels],
+            [{**label, "run_id": run_id, "created_at": label["at"]} for label in labels],
             LABEL_COLUMNS,
         ),
         "arriving_replies": _table(
-            [
-                {
-                    **e["reply"],
-                    "request_hash": e["request_hash"],
-                    "run_id": run_id,
-                    "received_at": e["at"],
-                }
-                for e in replies
-            ],
+            [{**reply, "run_id": run_id, "received_at": reply["at"]} for reply in replies],
             REPLY_COLUMNS,
         ),
-        "arriving_links": _table(
-            [
-                {"label_id": e["label"]["label_id"], "request_hash": e["request_hash"]}
-                for e in labels
-                if "request_hash" in e
-            ],
-            LINK_COLUMNS,
+        "arriving_links": _table(links, LINK_COLUMNS),
+        "arriving_batches": _table(
+            [{**event, "run_id": run_id} for event in events if event["event"] == "batch"],
+            BATCH_COLUMNS,
         ),
     }
 
@@ -344,7 +430,7 @@ def _unanswered(path: Path) -> list[Event]:
     for event in iter_events(path):
         if event["event"] == "sent":
             waiting[event["request_hash"]].append(event)
-        elif (event["event"] == "failed" or "reply" in event) and waiting[event["request_hash"]]:
+        elif event["event"] in ("failed", "reply") and waiting[event["request_hash"]]:
             waiting[event["request_hash"]].pop()
     return [event for events in waiting.values() for event in events]
 
@@ -355,34 +441,46 @@ def _insert(con: Connection, events: Sequence[Event], tables: dict[str, pa.Table
             _add_run(con, event)
     for name, table in tables.items():
         con.register(name, table)
-    for sql in (NEWEST_LABELS, DROP_SUPERSEDED, ADD_LABELS, ADD_REPLIES, ADD_LINKS):
+    for sql in (
+        NEWEST_LABELS,
+        DROP_SUPERSEDED,
+        ADD_LABELS,
+        ADD_REPLIES,
+        ADD_LINKS,
+        ADD_BATCHES,
+        UPDATE_BATCHES,
+    ):
         con.execute(sql)
 
 
 def _add_run(con: Connection, event: Event) -> None:
-    annotator = Annotator(
-        kind=AnnotatorKind(event["annotator"]["kind"]),
-        name=event["annotator"]["name"],
-        model=event["annotator"]["model"],
-        definition=event["annotator"]["definition"],
+    annotators = tuple(
+        Annotator(
+            kind=AnnotatorKind(each["kind"]),
+            name=each["name"],
+            model=each["model"],
+            definition=each["definition"],
+        )
+        for each in event["annotators"]
     )
-    con.register("arriving_annotator", annotator_table((annotator,)))
+    con.register("arriving_annotator", annotator_table(annotators))
     con.execute(ADD_ANNOTATOR)
     con.execute(
         ADD_RUN,
         {
             "run_id": event["run_id"],
-            "annotator_id": str(annotator.annotator_id),
+            "annotator_id": str(annotators[0].annotator_id),
             "judge": event["judge"],
             "dataset": event["dataset"],
             "settings": json.dumps(event["settings"], sort_keys=True),
             "started_at": event["started_at"],
+            "budget_usd": event["budget_usd"],
         },
     )
 
 
 def _update_run(con: Connection, run_id: str, events: Sequence[Event], end: int) -> None:
-    planned = [event["planned"] for event in events if event["event"] == "run"]
+    begun = [event for event in events if event["event"] == "run"]
     ended = [event for event in events if event["event"] in ("end", "run")]
     over = ended[-1] if ended and ended[-1]["event"] == "end" else None
     con.execute(
@@ -390,7 +488,8 @@ def _update_run(con: Connection, run_id: str, events: Sequence[Event], end: int)
         {
             "run_id": run_id,
             "offset": end,
-            "planned": planned[-1] if planned else None,
+            "planned": begun[-1]["planned"] if begun else None,
+            "budget_usd": begun[-1]["budget_usd"] if begun else None,
             "status": over["status"] if over else RunStatus.RUNNING.value,
             "ended_at": over["at"] if over else None,
         },

@@ -73,14 +73,23 @@ WITH_TEXTS = """
 FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
     AND response_a IS NOT NULL AND response_b IS NOT NULL
 """
+DONE_BY = """
+(SELECT list(coalesce(shown, '-') || '/' || repeat) FROM labels done
+ WHERE done.comparison_id = chosen.comparison_id AND done.annotator_id = $annotator_id::UUID
+   AND done.criterion = $criterion AND done.status <> 'failed') AS done
+"""
 TO_LABEL = f"""
-SELECT comparison_id, prompt, response_a, response_b, category, reference,
-       (SELECT list(shown || '/' || repeat) FROM labels done
-        WHERE done.comparison_id = chosen.comparison_id AND done.annotator_id = $annotator_id::UUID
-          AND done.criterion = $criterion AND done.status <> 'failed') AS done
+SELECT comparison_id, prompt, response_a, response_b, category, reference, prompt_id, {DONE_BY}
 FROM (SELECT * {WITH_TEXTS} AND comparison_id > $after::UUID
       ORDER BY comparison_id LIMIT $size) chosen
 ORDER BY comparison_id
+"""
+TO_LABEL_BY_PROMPT = f"""
+SELECT comparison_id, prompt, response_a, response_b, category, reference, prompt_id, {DONE_BY}
+FROM (FROM (SELECT * {WITH_TEXTS} ORDER BY comparison_id LIMIT $limit)
+      WHERE prompt_id > $after::UUID
+      QUALIFY dense_rank() OVER (ORDER BY prompt_id) <= $size) chosen
+ORDER BY prompt_id, comparison_id
 """
 COUNT_TO_LABEL = f"""
 SELECT (SELECT count(*) FROM (SELECT 1 {WITH_TEXTS} LIMIT $limit)),
@@ -90,30 +99,66 @@ SELECT (SELECT count(*) FROM (SELECT 1 {WITH_TEXTS} LIMIT $limit)),
 COUNT_DONE = f"""
 SELECT count(*) FROM labels
 WHERE annotator_id = $annotator_id::UUID AND criterion = $criterion AND status <> 'failed'
+  AND repeat < $repeats
   AND comparison_id IN (SELECT comparison_id {WITH_TEXTS} ORDER BY comparison_id LIMIT $limit)
-  AND CASE $orders WHEN 'both' THEN true WHEN 'random' THEN shown = {SHOWN_AT_RANDOM}
-      ELSE shown = $orders END
+  AND CASE $orders WHEN 'both' THEN true WHEN 'none' THEN shown IS NULL
+      WHEN 'random' THEN shown = {SHOWN_AT_RANDOM} ELSE shown = $orders END
 """
 OPEN_RUN = """
-SELECT run_id, started_at FROM runs
+SELECT run_id, started_at, budget_usd,
+       spent_usd + (SELECT coalesce(sum(most_usd), 0) FROM possibly_paid paid
+                    WHERE paid.run_id = runs.run_id) AS used_usd
+FROM runs
 WHERE annotator_id = $annotator_id::UUID AND dataset = $dataset
-  AND status IN ('running', 'interrupted', 'stopped') AND settings = $settings::JSON
+  AND status IN ('running', 'interrupted', 'stopped', 'budget_spent') AND settings = $settings::JSON
 ORDER BY started_at DESC LIMIT 1
 """
 KNOWN_REPLIES = """
 SELECT request_hash, text, served_model, finish_reason, prompt_tokens, completion_tokens, paid_usd,
-       price_version, seconds
+       price_version, seconds, logprobs, fingerprint
 FROM replies WHERE request_hash IN (SELECT unnest($hashes::UUID[])) AND text IS NOT NULL
+"""
+REPLY_TOKENS = """
+SELECT avg(completion_tokens), count(completion_tokens) FROM replies
+WHERE request_hash IN (
+    SELECT request_hash FROM label_replies JOIN labels USING (label_id)
+    WHERE annotator_id IN (SELECT unnest($annotators::UUID[])))
 """
 JUDGE_NAMES = """
 SELECT name, definition->>'identity' FROM annotators
 WHERE kind = 'judge' AND dataset IS NULL AND definition->>'judge' = $judge
 """
 RUNS = """
-SELECT run_id, judge, dataset, status, planned, done, failed, spent_usd, started_at, ended_at,
+SELECT run_id, judge, dataset, status, planned, done, failed, spent_usd, budget_usd, started_at,
+       ended_at, settings,
        (SELECT count(*) FROM possibly_paid p WHERE p.run_id = runs.run_id) AS possibly_paid,
-       settings
+       (SELECT sum(most_usd) FROM possibly_paid p WHERE p.run_id = runs.run_id)
+           AS possibly_paid_usd
 FROM runs ORDER BY started_at DESC
+"""
+DEFINITION = """
+SELECT definition FROM annotators JOIN runs USING (annotator_id) WHERE run_id = $run_id::UUID
+"""
+LABELS_OF_RUN = """
+SELECT label_id, status, preference, p_a FROM labels
+WHERE run_id = $run_id::UUID AND status <> 'failed'
+"""
+BATCHES = """
+SELECT batch_id, provider, n_requests, submitted_at, status, ended_at FROM batches
+WHERE run_id = $run_id::UUID ORDER BY submitted_at
+"""
+SERVED = """
+SELECT served_model, count(*) AS n FROM replies WHERE run_id = $run_id::UUID
+GROUP BY served_model ORDER BY n DESC
+"""
+AGREED = """
+SELECT comparison_id, any_value(prompt_id) AS prompt_id, any_value(prompt) AS prompt,
+       any_value(response_a) AS response_a, any_value(response_b) AS response_b,
+       any_value(preference) AS preference
+FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
+WHERE comparisons.dataset = $dataset AND kind = 'human' AND status = 'ok' AND parent_id IS NULL
+    AND prompt IS NOT NULL AND response_a IS NOT NULL AND response_b IS NOT NULL
+GROUP BY comparison_id HAVING count(DISTINCT preference) = 1 AND any_value(preference) <> 'tie'
 """
 FAILURES = """
 SELECT details->>'reason' AS reason, status, count(*) AS n
@@ -195,28 +240,45 @@ class ToLabel:
     """A comparison, and the (order, repeat) cells that need no label any more."""
 
     comparison: Comparison
-    done: frozenset[tuple[Shown, int]]
+    prompt_id: UUID
+    done: frozenset[tuple[Shown | None, int]]
 
 
 def page_to_label(
-    con: Connection, *, dataset: str, annotator_id: UUID, criterion: str, after: UUID, size: int
+    con: Connection,
+    *,
+    dataset: str,
+    annotator_id: UUID,
+    criterion: str,
+    after: UUID,
+    size: int,
+    limit: int,
+    by_prompt: bool,
 ) -> list[ToLabel]:
-    """The next `size` comparisons by id, with what this annotator has labelled already."""
+    """The next `size` comparisons by id, with what this annotator has labelled already.
+
+    With `by_prompt`: all comparisons of the next `size` prompts, among the first `limit`
+    comparisons by id.
+    """
+    parameters: dict[str, Any] = {"limit": limit} if by_prompt else {}
     page = rows(
         con,
-        TO_LABEL,
+        TO_LABEL_BY_PROMPT if by_prompt else TO_LABEL,
         dataset=dataset,
         annotator_id=str(annotator_id),
         criterion=criterion,
         after=str(after),
         size=size,
+        **parameters,
     )
-    return [ToLabel(Comparison(*row[:6]), _cells(row[6])) for row in page]
+    return [ToLabel(Comparison(*row[:6]), row[6], _cells(row[7])) for row in page]
 
 
-def _cells(done: Sequence[str | None] | None) -> frozenset[tuple[Shown, int]]:
+def _cells(done: Sequence[str | None] | None) -> frozenset[tuple[Shown | None, int]]:
     pairs = [cell.split("/") for cell in done or () if cell]
-    return frozenset((Shown(shown), int(repeat)) for shown, repeat in pairs)
+    return frozenset(
+        (None if shown == "-" else Shown(shown), int(repeat)) for shown, repeat in pairs
+    )
 
 
 def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:

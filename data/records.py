@@ -52,12 +52,16 @@ class AnnotatorKind(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """`interrupted`: the process ended before the run did; the same command continues it."""
+    """`interrupted`: the process ended before the run did; the same command continues it.
+
+    `budget_spent`: nothing more could be bought within the run's cap.
+    """
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
     COMPLETE = "complete"
     STOPPED = "stopped"
+    BUDGET_SPENT = "budget_spent"
 
 
 def make_id(*parts: str | int | UUID | None) -> UUID:
@@ -118,6 +122,7 @@ class Label:
     seconds: float | None = None
     cost_usd: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    p_a: float | None = None
 
     @property
     def label_id(self) -> UUID:
@@ -157,3 +162,4 @@ class Run:
     settings: dict[str, Any]
     planned: int
     started_at: datetime
+    budget_usd: float | None = None

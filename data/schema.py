@@ -59,7 +59,20 @@ CREATE TABLE runs (
 CREATE TABLE possibly_paid (run_id UUID, request_hash UUID, sent_at TIMESTAMP);
 """
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("tables", TABLES),)
+RUNS_WITH_MONEY = """
+ALTER TABLE replies ADD COLUMN logprobs JSON;
+ALTER TABLE replies ADD COLUMN fingerprint VARCHAR;
+ALTER TABLE possibly_paid ADD COLUMN most_usd DOUBLE;
+ALTER TABLE runs ADD COLUMN budget_usd DOUBLE;
+CREATE TABLE batches (
+    batch_id VARCHAR, run_id UUID, tag VARCHAR, provider VARCHAR, model VARCHAR, n_requests BIGINT,
+    submitted_at TIMESTAMP, status VARCHAR, ended_at TIMESTAMP);
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("tables", TABLES),
+    Migration("runs with money", RUNS_WITH_MONEY),
+)
 
 RECORD_VERSION = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR)"
 

@@ -43,14 +43,21 @@ _DAMAGED = (
 class Store:
     """A DuckDB file with Concord's tables, opened for one batch of work at a time.
 
-    `path` must exist unless `create`; `wait_seconds` bounds the wait for a file that is in use.
+    `path` must exist unless `create`; an older one is upgraded (beside a copy) unless told
+    otherwise; `wait_seconds` bounds the wait for a file that is in use.
     """
 
     def __init__(
-        self, path: str | Path, *, create: bool = False, wait_seconds: float = WAIT_SECONDS
+        self,
+        path: str | Path,
+        *,
+        create: bool = False,
+        upgrade: bool = True,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self.path = Path(path)
         self.wait_seconds = wait_seconds
+        self._may_upgrade = upgrade
         self._checked = False
         if not self.path.exists():
             self._create(create)
@@ -142,6 +149,7 @@ class Store:
             con.close()
         self._refuse_foreign(version)
         if version < len(schema.MIGRATIONS):
+            self._refuse_old()
             self._upgrade(version)
         self._checked = True
 
@@ -155,6 +163,13 @@ class Store:
         if version < 0:
             raise StoreError(
                 f"{self.path} is a DuckDB file but not a Concord store", "Name another --store."
+            )
+
+    def _refuse_old(self) -> None:
+        if not self._may_upgrade:
+            raise StoreError(
+                f"{self.path} was written by an older Concord; what only reads upgrades nothing",
+                f"Run once: concord datasets list --store {self.path} (it keeps a copy beside it).",
             )
 
     def _upgrade(self, version: int) -> None:

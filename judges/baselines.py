@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.records import OVERALL, Annotator, AnnotatorKind, Label, LabelStatus, Preference, Shown
+from data.records import OVERALL, Annotator, AnnotatorKind, LabelStatus, Preference, Shown
 from data.records import make_id as draw
-from judges.judge import Orders, in_stored_orientation
+from judges.judge import Orders
+from judges.local import LocalAsking
+from judges.task import Opinion, in_stored_orientation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from data.records import Comparison
+    from judges.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +28,25 @@ class Baseline:
     rule: Callable[[Comparison, Shown], Preference]
     criterion: str = OVERALL
     orders: Orders = Orders.BOTH
+    by_prompt = False
 
     def annotator(self, name: str | None = None) -> Annotator:
         """The annotator its labels belong to."""
         return Annotator(AnnotatorKind.BASELINE, name or self.name)
 
-    def label(self, comparison: Comparison, shown: Shown, annotator_id: UUID) -> Label:
-        """The label of one comparison in one order."""
-        return Label(
-            comparison.comparison_id,
-            annotator_id,
-            shown,
-            LabelStatus.OK,
-            self.rule(comparison, shown),
-            self.criterion,
-            seconds=0.0,
-            cost_usd=0.0,
-        )
+    def annotators(self) -> tuple[Annotator, ...]:
+        """Its own alone."""
+        return (self.annotator(),)
+
+    def reduced(self, model: str) -> None:
+        """Nothing can be left out."""
+
+    def asking(self, task: Task, secret: str, ids: Mapping[str, UUID]) -> LocalAsking:  # noqa: ARG002
+        """The label of one comparison in one order, at once."""
+        return LocalAsking(task, ids[self.name], self.criterion, self._opinion)
+
+    def _opinion(self, task: Task) -> Opinion:
+        return Opinion(LabelStatus.OK, self.rule(task.comparison, task.shown or Shown.AB))
 
 
 def longer(comparison: Comparison, shown: Shown) -> Preference:  # noqa: ARG001 (same in both)

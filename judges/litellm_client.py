@@ -10,35 +10,41 @@ import asyncio
 import json
 import os
 import re
-import socket
 import time
 import warnings
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from pathlib import Path
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from data.errors import PriceError, ProviderError
+from data.errors import ProviderError
 from data.records import Reply
+from judges.chat import storable, text_or_none, token_count
 from judges.client import CallError, UnsupportedError
+from judges.pricing import tariff_of
+from judges.provider_errors import (
+    CALL_SECONDS,
+    NEVER_LEFT,
+    OUT_OF_CREDIT,
+    brief,
+    call_error,
+    hopeless_status,
+    missing_key,
+    named_key,
+    names_unsupported,
+    never_left,
+    origins,
+    system_words,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import ModuleType
 
     from judges.client import Request
     from judges.judge import Judge
 
-CALL_SECONDS = 120.0
-NO_KEY = "no-key"
-TRY_AGAIN = frozenset({408, 409, 425, 429})  # and all from 500 on
-OVERLOADED = frozenset({429, 503, 529})
-GAVE_UP_WAITING = frozenset({408, 502, 504, 524})  # a gateway did; the model may have worked on
-MOST_TOKENS = 10**9  # of one call
-SHORTEST_SECRET = 8  # a shorter value of a variable is more likely a word
-NEVER_LEFT = (ConnectionRefusedError, socket.gaierror)
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET)$")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+# The names that LiteLLM puts before a message, once for each layer that it passed.
+_NOISE = re.compile(r"^(?:(?:litellm\.)?[A-Za-z]+(?:Error|Exception)(?:: | - ))+")
 
 
 def load_litellm() -> ModuleType:
@@ -70,7 +76,7 @@ class LiteLLMClient:
         self._call_seconds = call_seconds
         self._check_model()
         self._key = self._find_key()
-        self._catalogue_version = self._check_price()
+        self._price_version = tariff_of(judge).version
 
     async def complete(self, request: Request) -> Reply:
         """One call, without retries."""
@@ -87,7 +93,7 @@ class LiteLLMClient:
                     max_retries=0,
                     num_retries=0,
                     timeout=self._call_seconds,
-                    **request.parameters,
+                    **deepcopy(dict(request.parameters)),  # LiteLLM writes into nested ones
                 )
         except Exception as error:
             raise self._translate(error) from error
@@ -104,16 +110,16 @@ class LiteLLMClient:
         prompt_tokens, completion_tokens = _tokens(response)
         return Reply(
             request_hash=request.request_hash,
-            text=_text(text),
-            served_model=_text(getattr(response, "model", None)),
+            text=text_or_none(text),
+            served_model=text_or_none(getattr(response, "model", None)),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             paid_usd=self._cost(response, prompt_tokens, completion_tokens),
-            price_version=self._catalogue_version,
+            price_version=self._price_version,
             seconds=seconds,
             finish_reason=None if choice is None else choice.finish_reason,
             logprobs=None if choice is None else _logprobs(choice),
-            fingerprint=_text(getattr(response, "system_fingerprint", None)),
+            fingerprint=text_or_none(getattr(response, "system_fingerprint", None)),
         )
 
     def _cost(self, response: Any, prompt_tokens: int | None, output: int | None) -> float | None:
@@ -145,38 +151,15 @@ class LiteLLMClient:
 
     def _find_key(self) -> str | None:
         judge = self._judge
-        if judge.api_key_file:
-            return _key_from_file(judge.name, Path(judge.api_key_file))
-        if judge.api_key_env:
-            return _key_from_environment(judge.name, judge.api_key_env)
-        if judge.api_base:
-            return NO_KEY  # a key meant for somebody else is not sent to an address of the user's
+        key = named_key(judge)
+        if key is not None:
+            return key
         # Only API keys are asked for: a profile or a role may stand in for the others.
         named = self._litellm.validate_environment(judge.model).get("missing_keys") or []
         missing = [name for name in named if name.endswith("_API_KEY") and name not in os.environ]
         if missing:
-            raise ProviderError(
-                f"judge {judge.name}: no key for {judge.model}: {' or '.join(missing)} is not set",
-                f"export {missing[0]}=..., or set api_key_env or api_key_file in the judge file.",
-            )
+            raise missing_key(judge, " or ".join(missing), missing[0])
         return None
-
-    def _check_price(self) -> str:
-        judge = self._judge
-        if judge.price is not None:
-            return "judge file"
-        try:
-            info = self._litellm.get_model_info(judge.model)
-        except Exception:
-            info = {}
-        prices = (info.get("input_cost_per_token"), info.get("output_cost_per_token"))
-        if None in prices or judge.api_base:
-            raise PriceError(
-                f"judge {judge.name}: the price of {judge.model} is not known",
-                "Add to the judge file: [price] input_usd_per_million_tokens = ... and "
-                "output_usd_per_million_tokens = ... (0 for your own machine).",
-            )
-        return f"litellm {_litellm_version()}"
 
     def _translate(self, error: Exception) -> Exception:
         """What LiteLLM raises, as something the run can act on.
@@ -185,11 +168,14 @@ class LiteLLMClient:
         provider answered is read from the error of the HTTP client behind it.
         """
         known = self._litellm.exceptions
-        chain = tuple(_chain(error))
+        chain = tuple(origins(error))
         answer = _answer(chain)
         status = None if answer is None else int(answer.status_code)
         said = self._brief(error)
-        reason = f"{type(error).__name__}: {said}"
+        reason = said if status is None else f"the provider answered {status}: {said}"
+        if never_left(chain):
+            where = self._judge.api_base or "the provider"
+            reason = f"no connection to {where}: {system_words(_first(chain))}"
         flagged = status == 403 and "flagged" in said.lower()  # a moderation, of OpenRouter's
         if flagged or isinstance(error, known.ContentPolicyViolationError):
             return CallError(reason, retryable=False, refused=True)
@@ -202,15 +188,9 @@ class LiteLLMClient:
             return CallError(
                 reason,
                 retryable=not isinstance(error, known.BadRequestError) or _is_broken(chain),
-                maybe_paid=not any(isinstance(each, NEVER_LEFT) for each in chain),
+                maybe_paid=not never_left(chain),
             )
-        return CallError(
-            reason,
-            retryable=status in TRY_AGAIN or status >= 500,
-            retry_after_seconds=_retry_after(answer.headers),
-            maybe_paid=status in GAVE_UP_WAITING,
-            overloaded=status in OVERLOADED,
-        )
+        return call_error(reason, status, answer.headers)
 
     def _hopeless(
         self, error: Exception, chain: Sequence[BaseException], status: int | None
@@ -223,42 +203,22 @@ class LiteLLMClient:
             return "a parameter is not supported", "Remove it from [parameters] in the judge file."
         if any(isinstance(each, ImportError) for each in chain):
             return f"{judge.model} needs a package that is missing", "Install it beside Concord."
-        if status == 402 or _is_out_of_credit(error, chain):
-            return "the provider's account has no credit left", "Add credit, then run it again."
-        if status in (401, 403) or isinstance(error, known.AuthenticationError):
-            return "the provider refused the key", "Check the key and what it may be used for."
-        if status == 404:
-            wrong = "`model`" if judge.api_base is None else "`model` or `api_base`"
-            return (
-                f"the provider does not know the model {judge.model!r}",
-                f"Correct {wrong} in the judge file.",
-            )
-        return None
+        if status != 402 and isinstance(error, known.AuthenticationError):
+            status = 401  # LiteLLM knows more words for it than statuses
+        return hopeless_status(judge, status or 0, out_of_credit=_is_out_of_credit(error, chain))
 
     def _brief(self, error: Exception) -> str:
         """The message without any key: some servers send back the one that they refuse."""
         text = str(error) or f"no reply within {self._call_seconds:g} seconds"
-        secrets = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
-        for secret in sorted({*secrets, self._key or ""} - {NO_KEY}, key=len, reverse=True):
-            if len(secret) >= SHORTEST_SECRET:
-                text = text.replace(secret, "[key]")
         told = text.partition("Traceback (most recent call last)")[0]  # LiteLLM's own, in some
-        return storable(" ".join(told.split())[:200])
+        told = _NOISE.sub("", told) or told
+        return brief(told, self._key)
 
 
 def _is_unsupported(error: Exception, status: int | None, said: str) -> bool:
     """Whether structured output or log-probabilities are what the provider does not take."""
-    named = any(name in said for name in ("response_format", "logprobs", "json_schema"))
-    return named and (status in (400, 422) or type(error).__name__ == "UnsupportedParamsError")
-
-
-def storable(text: str) -> str:
-    """Half of a character that was cut in two cannot be stored or sent: it is replaced."""
-    return _LONE_SURROGATE.sub("\ufffd", text)
-
-
-def _text(value: object) -> str | None:
-    return storable(value) if isinstance(value, str) else None
+    refused = status in (400, 422) or type(error).__name__ == "UnsupportedParamsError"
+    return refused and names_unsupported(said)
 
 
 def _logprobs(choice: Any) -> tuple[dict[str, float], ...] | None:
@@ -274,49 +234,10 @@ def _logprobs(choice: Any) -> tuple[dict[str, float], ...] | None:
 def _tokens(response: Any) -> tuple[int | None, int | None]:
     """Of prompt and completion; LiteLLM says 0 where the provider says nothing."""
     usage = getattr(response, "usage", None)
-    prompt_tokens = _count(getattr(usage, "prompt_tokens", None))
+    prompt_tokens = token_count(getattr(usage, "prompt_tokens", None))
     if not prompt_tokens:
         return None, None
-    return prompt_tokens, _count(getattr(usage, "completion_tokens", None))
-
-
-def _count(tokens: object) -> int | None:
-    """A number of tokens that can be one; a server that says -5 or 10**30 has said nothing."""
-    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else None
-
-
-def _key_from_file(judge: str, path: Path) -> str:
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise ProviderError(
-            f"judge {judge}: cannot read the key file {path}", "Check api_key_file."
-        ) from error
-    if len(key.split()) != 1:  # without a key LiteLLM would look for another one
-        raise ProviderError(
-            f"judge {judge}: the key file {path} does not hold one key", "Write the key alone."
-        )
-    return key
-
-
-def _key_from_environment(judge: str, variable: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ProviderError(
-            f"judge {judge}: the environment variable {variable} is not set",
-            f"export {variable}=..., or change api_key_env in the judge file.",
-        )
-    return key
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or each.__context__
+    return prompt_tokens, token_count(getattr(usage, "completion_tokens", None))
 
 
 def _answer(chain: Sequence[BaseException]) -> Any:
@@ -328,6 +249,11 @@ def _answer(chain: Sequence[BaseException]) -> Any:
     return None
 
 
+def _first(chain: Sequence[BaseException]) -> BaseException:
+    """What the system said, of all that was made of it."""
+    return next(each for each in chain if isinstance(each, NEVER_LEFT))
+
+
 def _is_broken(chain: Sequence[BaseException]) -> bool:
     return any(isinstance(each, json.JSONDecodeError) for each in chain)
 
@@ -335,23 +261,11 @@ def _is_broken(chain: Sequence[BaseException]) -> bool:
 def _is_out_of_credit(error: Exception, chain: Sequence[BaseException]) -> bool:
     """OpenAI says it with the status of a rate limit, Anthropic with that of a bad request."""
     codes = {getattr(each, "code", None) for each in chain}
-    return "insufficient_quota" in codes or "credit balance is too low" in str(error)
+    return OUT_OF_CREDIT in codes or "credit balance is too low" in str(error)
 
 
-def _retry_after(headers: Any) -> float | None:
-    """Seconds; the header holds those or a date."""
-    given = headers.get("retry-after")
-    try:
-        return max(0.0, float(given))
-    except (TypeError, ValueError):
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _litellm_version() -> str:
+def catalogue_version() -> str:
+    """Which prices LiteLLM's bundled catalogue holds."""
     from importlib.metadata import version
 
-    return version("litellm")
+    return f"litellm {version('litellm')}"

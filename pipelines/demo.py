@@ -15,7 +15,7 @@ from data.samples.build import truth
 from data.store import Store
 from judges.baselines import BASELINES
 from judges.config import read_judge
-from judges.litellm_client import LiteLLMClient
+from judges.providers import client_for
 from judges.simulated import EXAMPLES, Truth, running
 from pipelines.ingest import SAMPLE, ingest
 from pipelines.label import LabelOptions, label
@@ -75,7 +75,7 @@ def make_demo(
         for name in EXAMPLES:
             judge = read_judge(_judge_file(folder, name, provider.base_url))
             on_judge(name)
-            on_labelled(label(store, judge, LiteLLMClient(judge), options, on_progress))
+            on_labelled(label(store, judge, client_for(judge), options, on_progress))
     for baseline in BASELINES.values():
         on_judge(baseline.name)
         on_labelled(label(store, baseline, None, options, on_progress))

@@ -17,6 +17,7 @@ from judges.simulated import Truth
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable
     from pathlib import Path
 
 JUDGE = """\
@@ -97,6 +98,14 @@ def kill_when(process: subprocess.Popen[bytes], log: Path, lines: int, wait: flo
             return True
         time.sleep(0.02)
     return False
+
+
+def wait_for(condition: Callable[[], object], wait: float = 60) -> None:
+    """Until something is so; a test that waits in vain fails."""
+    deadline = time.monotonic() + wait
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 def answered(lines: object) -> Counter[str]:

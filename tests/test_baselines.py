@@ -15,15 +15,21 @@ from data.records import (
 )
 from judges.baselines import BASELINES
 from judges.judge import Orders
+from judges.task import Task
 
 A, B, TIE = Preference.A, Preference.B, Preference.TIE
+IDENTITY = UUID(int=3)
 IDS = [uuid5(UUID(int=0), str(number)) for number in range(2000)]
 
 
 def label(name, a="short", b="longer text", shown=Shown.AB, comparison_id=IDS[0]):
     comparison = Comparison(comparison_id, "prompt", a, b)
     baseline = BASELINES[name]
-    return baseline.label(comparison, shown, baseline.annotator().annotator_id)
+    asking = baseline.asking(Task((comparison,), shown), "", {name: IDENTITY})
+    assert asking.needed({}) == ()
+    [judgment] = asking.judgments({})
+    assert judgment.requests == ()
+    return judgment.label
 
 
 def preference(*arguments, **named):
@@ -42,9 +48,11 @@ def test_a_label_of_a_baseline_is_complete_and_free(name):
     assert done.status is LabelStatus.OK
     assert done.shown is Shown.BA
     assert done.criterion == OVERALL
-    assert (done.seconds, done.cost_usd, done.rationale) == (0, 0, None)
-    annotator = BASELINES[name].annotator()
-    assert done.annotator_id == annotator.annotator_id
+    assert (done.cost_usd, done.rationale, done.p_a, done.details) == (0, None, None, {})
+    assert 0 <= done.seconds < 1
+    assert done.annotator_id == IDENTITY
+    [annotator] = BASELINES[name].annotators()
+    assert annotator == BASELINES[name].annotator()
     assert (annotator.kind, annotator.name) == (AnnotatorKind.BASELINE, name)
 
 

@@ -315,7 +315,9 @@ def test_a_newer_store(run, tmp_path):
 
 def test_a_store_in_use(run, tmp_path, monkeypatch):
     monkeypatch.setattr("data.store.WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(Store.__init__, "__kwdefaults__", {"create": False, "wait_seconds": 0.2})
+    monkeypatch.setattr(
+        Store.__init__, "__kwdefaults__", {"create": False, "upgrade": True, "wait_seconds": 0.2}
+    )
     path = tmp_path / "concord.duckdb"
     Store(path, create=True)
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"

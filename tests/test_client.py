@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from data.records import Comparison, Shown
 from judges.client import CallError, Message, Request
-from judges.judge import Judge, Orders, Price
+from judges.judge import Judge, Orders, Price, Transport
 from judges.prompts import parse_template
+from judges.task import Task
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = {
@@ -26,6 +27,13 @@ BASE = {
 
 def request(**changed):
     return Request(**(BASE | changed))
+
+
+def asked(judge, comparison, shown):
+    """The hash of what a judge asks about one comparison in one order."""
+    ids = {judge.name: UUID(int=3)}
+    [request] = judge.asking(Task((comparison,), shown), "s", ids).needed({})
+    return request.request_hash
 
 
 def test_equal_requests_have_the_same_hash():
@@ -111,9 +119,13 @@ def test_a_judges_name_price_and_keys_are_no_part_of_its_requests():
         api_key_env="KEY",
         api_key_file="key.txt",
         price=Price(1, 2),
+        transport=Transport.DIRECT,
+        requests_per_minute=3,
+        tokens_per_minute=4,
+        file={"file": {}},
     )
-    requests = [judge.request(comparison, Shown.AB, "s") for judge in (plain, other)]
-    assert requests[0].request_hash == requests[1].request_hash
+    one, two = (asked(judge, comparison, Shown.AB) for judge in (plain, other))
+    assert one == two
     assert plain.annotator().annotator_id != other.annotator().annotator_id
 
 
@@ -121,10 +133,10 @@ def test_a_request_of_one_order_is_not_that_of_the_other():
     template = parse_template("## user\n{{response_1}} or {{response_2}}", "test.md")
     judge = Judge("j", "openai/m", template)
     comparison = Comparison(UUID(int=1), None, "a", "b")
-    ab, ba = (judge.request(comparison, shown, "s").request_hash for shown in Shown)
+    ab, ba = (asked(judge, comparison, shown) for shown in Shown)
     assert ab != ba
     same = Comparison(UUID(int=2), None, "a", "a")
-    ab, ba = (judge.request(same, shown, "s").request_hash for shown in Shown)
+    ab, ba = (asked(judge, same, shown) for shown in Shown)
     assert ab == ba, "the provider would see the same"
 
 

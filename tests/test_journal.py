@@ -85,6 +85,14 @@ def test_journals_of_a_store_are_named_by_their_runs(tmp_path):
     assert [path.name for path in journals_in(tmp_path)] == sorted(runs)
 
 
+def test_several_events_are_written_at_once_or_not_at_all(tmp_path):
+    path = tmp_path / "r.jsonl"
+    with Journal(path) as journal:
+        journal.write({"event": "x", "n": 1}, {"event": "y", "n": 2})
+        journal.write()
+    assert path.read_bytes() == b'{"event": "x", "n": 1}\n{"event": "y", "n": 2}\n'
+
+
 @pytest.mark.parametrize("line", [b"not JSON\n", b"[1]\n", b'{"no": "event"}\n'])
 def test_a_damaged_line_is_named(tmp_path, line):
     path = tmp_path / "r.jsonl"

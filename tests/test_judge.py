@@ -4,10 +4,12 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from data.records import Comparison, Label, LabelStatus, Preference, Reply, Shown
-from judges.judge import Judge, Orders, Price, in_stored_orientation, orders_of
+from data.records import OVERALL, Comparison, LabelStatus, Preference, Reply, Shown
+from judges.judge import Judge, Orders, Price, orders_of, serves_another
+from judges.kinds.pairwise import Pairwise
 from judges.parsing import Menu
 from judges.prompts import parse_template
+from judges.task import Task, in_stored_orientation
 
 TEMPLATE = parse_template("## user\n{{response_1}} or {{response_2}}", "test.md")
 JUDGE = Judge("j", "openai/m", TEMPLATE)
@@ -15,11 +17,23 @@ COMPARISON = Comparison(UUID(int=7), "Why?", "Because.", "No idea.")
 IDS = [uuid5(UUID(int=0), str(number)) for number in range(2000)]
 
 
+def begun(judge=JUDGE, shown=Shown.AB, repeat=0):
+    return judge.asking(Task((COMPARISON,), shown, repeat), "s", {judge.name: UUID(int=1)})
+
+
 def read(text, shown=Shown.AB, judge=JUDGE, **reply):
-    blank = Label(COMPARISON.comparison_id, UUID(int=1), shown, LabelStatus.FAILED)
+    asking = begun(judge, shown)
+    [request] = asking.needed({})
     given = {"served_model": "m", "prompt_tokens": 10, "completion_tokens": 5, "paid_usd": 0.25}
     given |= {"price_version": None, "seconds": 1.5, "finish_reason": "stop"} | reply
-    return judge.read(Reply(UUID(int=2), text, **given), blank)
+    replies = {request.request_hash: Reply(request.request_hash, text, **given)}
+    assert asking.needed(replies) == ()
+    [judgment] = asking.judgments(replies)
+    assert judgment.requests == (request.request_hash,)
+    label = judgment.label
+    assert (label.comparison_id, label.annotator_id) == (COMPARISON.comparison_id, UUID(int=1))
+    assert (label.shown, label.criterion, label.repeat) == (shown, OVERALL, 0)
+    return label
 
 
 # ---- orders
@@ -29,6 +43,7 @@ def test_the_orders_of_a_judge():
     assert orders_of(Orders.BOTH, IDS[0]) == (Shown.AB, Shown.BA)
     assert orders_of(Orders.AB, IDS[0]) == (Shown.AB,)
     assert orders_of(Orders.BA, IDS[0]) == (Shown.BA,)
+    assert orders_of(Orders.NONE, IDS[0]) == (None,)
 
 
 def test_a_random_order_is_fair_and_drawn_from_the_id():
@@ -60,7 +75,7 @@ def test_a_preference_is_stored_in_stored_orientation(verdict, shown, stored):
 
 def test_a_request_holds_what_the_provider_gets_and_no_name():
     judge = Judge("j", "openai/m", TEMPLATE, parameters={"seed": 1}, api_base="http://x/v1")
-    request = judge.request(COMPARISON, Shown.BA, "s", repeat=3)
+    [request] = begun(judge, Shown.BA, repeat=3).needed({})
     assert (request.model, request.api_base, request.repeat) == ("openai/m", "http://x/v1", 3)
     assert request.parameters == {"seed": 1}
     assert [message.content for message in request.messages] == ["No idea. or Because."]
@@ -78,7 +93,6 @@ def test_a_verdict_completes_the_label(word, shown, stored):
     assert (label.status, label.preference) == (LabelStatus.OK, Preference(stored))
     assert label.rationale == "It is shorter."
     assert (label.seconds, label.cost_usd) == (1.5, 0.25)
-    assert label.shown is shown
     assert label.details == {}
 
 
@@ -110,7 +124,8 @@ def test_a_verdict_before_the_filter_counts():
 
 
 def test_the_judges_own_menu_is_read():
-    judge = Judge("j", "openai/m", TEMPLATE, Menu("A", "B", None, r"\[\[(\w+)\]\]"))
+    menu = Menu("A", "B", None, r"\[\[(\w+)\]\]")
+    judge = Judge("j", "openai/m", TEMPLATE, Pairwise(menu))
     assert read("[[B]]", judge=judge).preference is Preference.B
     assert read("[[tie]]", judge=judge).status is LabelStatus.PARSE_ERROR
     assert read("Verdict: 1", judge=judge).status is LabelStatus.PARSE_ERROR
@@ -118,6 +133,58 @@ def test_the_judges_own_menu_is_read():
 
 def test_a_cost_that_is_not_known_stays_unknown():
     assert read("Verdict: 1", paid_usd=None).cost_usd is None
+
+
+@pytest.mark.parametrize("status", [LabelStatus.FAILED, LabelStatus.REFUSED])
+def test_a_request_that_failed_for_good_is_a_label_with_its_reason(status):
+    [judgment] = begun().failed(status, "500")
+    label = judgment.label
+    assert (label.status, label.preference, label.details) == (status, None, {"reason": "500"})
+    assert (label.cost_usd, label.seconds, judgment.requests) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("openai/gpt-5.4-mini", "gpt-5.4-mini"),
+        ("openai/gpt-5.4-mini", "gpt-5.4-mini-2026-03-17"),
+        ("anthropic/claude-haiku-5-5", "claude-haiku-5-5-20260815"),
+        ("vertex_ai/claude-haiku-5-5", "claude-haiku-5-5@20260815"),
+        ("anthropic/claude-haiku-latest", "claude-haiku-20260815"),
+        ("gemini/gemini-3.8-flash", "gemini-3.8-flash-001"),
+        ("ollama/llama3", "llama3:latest"),
+        ("hosted_vllm/Qwen/Qwen2-7B", "Qwen/Qwen2-7B"),
+        ("hosted_vllm/Qwen/Qwen2-7B", "qwen2-7b"),
+        ("openai/gpt-5.4-mini", None),
+        ("openai/gpt-5.4-mini", ""),
+    ],
+)
+def test_a_dated_version_is_the_model_that_was_asked_for(asked, served):
+    assert not serves_another(asked, reply_of(served))
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("openai/gpt-5", "gpt-5-mini"),
+        ("openai/gpt-5", "gpt-5.4"),
+        ("openai/gpt-4", "gpt-4o-2024-08-06"),
+        ("openai/gpt-5-mini", "gpt-5"),
+        ("ollama/llama3", "llama3:70b"),
+    ],
+)
+def test_another_model_is_told_apart(asked, served):
+    assert serves_another(asked, reply_of(served))
+
+
+def test_a_label_says_which_other_model_served_and_with_what_configuration():
+    assert read("Verdict: 1", served_model="m-2026-01-01").details == {}
+    label = read("Verdict: 1", served_model="n", fingerprint="fp_1")
+    assert label.details == {"served_model": "n", "fingerprint": "fp_1"}
+
+
+def reply_of(served):
+    return Reply(UUID(int=2), "Verdict: 1", served, 1, 1, 0.0, None, 0.1)
 
 
 def test_the_price_of_a_call():

@@ -1,5 +1,6 @@
 """Judge files: what they may say, what their errors name, and what makes a judge another one."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -7,11 +8,14 @@ import pytest
 
 from data.errors import JudgeError
 from data.records import OVERALL
-from judges.config import JudgeFile, find_judge, library, read_judge
-from judges.judge import Orders, Price
+from judges.config import JudgeFile, KindName, find_judge, library, read_judge
+from judges.judge import Judge, Orders, Price
+from judges.kinds.pairwise import Pairwise
+from judges.kinds.rating import Rating
 from judges.litellm_client import load_litellm
 from judges.parsing import DEFAULT_PATTERN, Menu
-from judges.prompts import read_template
+from judges.prompts import TEMPLATES
+from judges.verifier import Verifier
 
 MINIMAL = 'name = "j"\nmodel = "openai/m"\n'
 FULL = r"""
@@ -65,7 +69,7 @@ def test_every_key_reaches_the_judge(tmp_path):
     assert (judge.name, judge.model) == ("house judge", "openai/m")
     assert (judge.criterion, judge.orders) == ("helpfulness", Orders.AB)
     assert judge.template.parts == (("user", "{{response_1}} or {{response_2}}"),)
-    assert judge.menu == Menu("A", "B", "C", r"\[\[(A|B|C)\]\]")
+    assert judge.kind == Pairwise(Menu("A", "B", "C", r"\[\[(A|B|C)\]\]"))
     assert judge.parameters == {"temperature": 0, "stop": ["END"]}
     assert judge.api_base == "http://127.0.0.1:8000/v1"
     assert judge.api_key_env == "MY_KEY"
@@ -76,21 +80,28 @@ def test_every_key_reaches_the_judge(tmp_path):
 def test_what_a_file_leaves_out(tmp_path):
     judge = read_judge(written(tmp_path, MINIMAL))
     assert (judge.criterion, judge.orders) == (OVERALL, Orders.BOTH)
-    assert judge.template == read_template("pairwise", tmp_path)
-    assert judge.menu == Menu("1", "2", "tie", DEFAULT_PATTERN)
+    assert judge.template.text == (TEMPLATES / "pairwise.md").read_text(encoding="utf-8")
+    assert judge.kind == Pairwise(Menu("1", "2", "tie", DEFAULT_PATTERN))
     assert judge.parameters == {}
     assert (judge.api_base, judge.api_key_env, judge.api_key_file, judge.price) == (None,) * 4
 
 
 def test_ties_can_be_taken_off_the_menu(tmp_path):
     judge = read_judge(written(tmp_path, MINIMAL + "[verdict]\nties = false\n"))
-    assert judge.menu.tie is None
+    assert judge.kind == Pairwise(Menu(tie=None))
 
 
 def test_a_byte_order_mark_does_not_matter(tmp_path):
     path = tmp_path / "judge.toml"
     path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
     assert read_judge(path).name == "j"
+
+
+def test_a_key_file_is_found_from_any_folder(tmp_path, monkeypatch):
+    """A run is continued from its description, wherever the command is given then."""
+    written(tmp_path, MINIMAL + 'api_key_file = "key.txt"\n')
+    monkeypatch.chdir(tmp_path)
+    assert read_judge(Path("judge.toml")).api_key_file == str(tmp_path / "key.txt")
 
 
 def test_an_absolute_key_file_stays_where_it_is(tmp_path):
@@ -231,6 +242,8 @@ def test_neither_a_judge_nor_its_annotator_holds_a_key(tmp_path, monkeypatch):
     assert FAKE not in repr(judge)
     assert FAKE not in repr(judge.annotator())
     definition = judge.annotator().definition
+    file = definition.pop("file")
+    assert FAKE not in repr(file), "it says where the key is, and no more"
     assert not [key for key in definition if "key" in key]
     assert "MY_KEY" not in repr(definition)
 
@@ -261,15 +274,50 @@ def test_a_judge_file_that_is_not_there_is_called_a_file():
         find_judge("nowhere.toml")
 
 
+def shipped():
+    """The shipped judges by name, each as built."""
+    return {name: read_judge(path) for name, path in library().items()}
+
+
+def shipped_models():
+    return [name for name, judge in shipped().items() if isinstance(judge, Judge)]
+
+
 @pytest.mark.parametrize("name", library())
 def test_each_shipped_judge_reads_and_bears_the_name_of_its_file(name):
     judge = read_judge(library()[name])
     assert judge.name == name
-    assert judge.orders is Orders.BOTH
-    assert {"max_tokens", "max_completion_tokens"} & set(judge.parameters), "the reply is bounded"
+    together = not isinstance(judge, Verifier) and getattr(judge, "kind", judge) != Rating()
+    assert judge.orders is (Orders.BOTH if together else Orders.NONE)
 
 
-@pytest.mark.parametrize("name", sorted(set(library()) - {"local-server"}))
+@pytest.mark.parametrize("name", library())
+def test_each_shipped_judge_is_the_same_when_it_is_copied_elsewhere(name, tmp_path):
+    path = tmp_path / "copy.toml"
+    path.write_text(library()[name].read_text(encoding="utf-8"), encoding="utf-8")
+    assert read_judge(path).annotators() == read_judge(library()[name]).annotators()
+
+
+def test_the_library_has_a_judge_of_every_kind_but_one():
+    read = {tomllib.loads(path.read_text()).get("kind", "pairwise") for path in library().values()}
+    assert read == {*KindName} - {"ranking"}  # which is its template alone
+
+
+def test_principles_of_ones_own_are_beside_the_file_also_without_an_ending(tmp_path):
+    (tmp_path / "principles").write_text("Be brief.\n")
+    judge = read_judge(written(tmp_path, MINIMAL + 'principles = "principles"'))
+    assert judge.constitution.principles == ("Be brief.",)
+    with pytest.raises(JudgeError, match=r"principles: cannot read .*helpful-honest-harmless\.txt"):
+        read_judge(written(tmp_path, MINIMAL + 'principles = "helpful-honest-harmless.txt"'))
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_replies_of_each_shipped_judge_are_bounded(name):
+    judge = read_judge(library()[name])
+    assert {"max_tokens", "max_completion_tokens"} & set(judge.parameters)
+
+
+@pytest.mark.parametrize("name", sorted(set(shipped_models()) - {"local-server"}))
 def test_the_price_of_each_shipped_judge_is_in_the_bundled_map(name):
     judge = read_judge(library()[name])
     assert judge.api_base is None
@@ -280,13 +328,13 @@ def test_the_price_of_each_shipped_judge_is_in_the_bundled_map(name):
     assert info["output_cost_per_token"] > 0
 
 
-@pytest.mark.parametrize("name", library())
+@pytest.mark.parametrize("name", shipped_models())
 def test_the_parameters_of_each_shipped_judge_are_supported(name):
     judge = read_judge(library()[name])
     litellm = load_litellm()
     model, provider, *_ = litellm.get_llm_provider(judge.model, api_base=judge.api_base)
     supported = litellm.get_supported_openai_params(model, provider)
-    assert set(judge.parameters) <= set(supported)
+    assert set(judge.sent_parameters) <= set(supported)
 
 
 def test_the_local_server_is_here_and_costs_nothing():
@@ -296,14 +344,18 @@ def test_the_local_server_is_here_and_costs_nothing():
     assert judge.price == Price(0, 0)
 
 
-def test_a_shipped_file_says_which_key_it_needs(monkeypatch):
+def test_a_shipped_file_says_which_keys_it_needs(monkeypatch):
     for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
         monkeypatch.delenv(variable, raising=False)
-    for name in set(library()) - {"local-server"}:
+    for name, judge in shipped().items():
         text = library()[name].read_text(encoding="utf-8")
-        [variable] = {word.strip(".") for word in text.split() if word.endswith("_API_KEY.")}
-        missing = load_litellm().validate_environment(tomllib.loads(text)["model"])["missing_keys"]
-        assert variable in missing
+        said = set(re.findall(r"\b[A-Z]+_API_KEY\b", text))
+        models = [m.model for m in getattr(judge, "members", [judge]) if isinstance(m, Judge)]
+        if name == "local-server":
+            continue
+        needed = [load_litellm().validate_environment(model)["missing_keys"] for model in models]
+        assert len(said) == len(needed), name
+        assert all(said & set(missing) for missing in needed), name
 
 
 # ---- identity
@@ -322,7 +374,11 @@ def test_the_same_file_is_the_same_annotator(tmp_path):
     other.mkdir()
     first, second = annotator(tmp_path, FULL), annotator(other, FULL)
     assert first.annotator_id == second.annotator_id
+    files = [each.definition.pop("file") for each in (first, second)]
     assert first.definition == second.definition
+    keys = [file["file"].pop("api_key_file") for file in files]
+    assert keys == [str(tmp_path / "key.txt"), str(other / "key.txt")]
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize(

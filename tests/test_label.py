@@ -1,5 +1,6 @@
 """Labelling runs over real HTTP: both orders, resume after a kill, faults, a store in use."""
 
+import os
 import signal
 import subprocess
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import InputError, ProviderError, RunError
+from data.errors import InputError, PriceError, ProviderError, RunError
 from data.records import RunStatus
 from data.store import first_row
 from judges.baselines import BASELINES
@@ -17,8 +18,9 @@ from judges.config import read_judge
 from judges.litellm_client import LiteLLMClient
 from judges.simulated import Behaviour, running
 from pipelines.engines.calls import RetryPolicy
-from pipelines.label import LabelOptions, label, plan
-from tests.provider import answered, concord, judge_file, kill_when, make_store, truth
+from pipelines.label import LabelOptions, label
+from pipelines.plan import plan
+from tests.provider import answered, concord, judge_file, kill_when, make_store, truth, wait_for
 
 SHARP = Behaviour(sharpness=50)
 QUICK = RetryPolicy(attempts=8, base_seconds=0.01, longest_retry_after_seconds=0.05)
@@ -172,7 +174,7 @@ def test_what_failed_is_asked_again_by_the_same_command(tmp_path):
         result = label(store, judge, LiteLLMClient(judge), options)
     assert (result.done, result.failed, result.status) == (0, 8, RunStatus.COMPLETE)
     assert rows(
-        store, f"SELECT DISTINCT status, details->>'reason' LIKE 'InternalServerError%' {AI}"
+        store, f"SELECT DISTINCT status, details->>'reason' LIKE 'the provider answered 500:%' {AI}"
     ) == [("failed", True)]
     with running(truth(4), {"m": SHARP}, port=port):
         assert run_judge(store, path).done == 8
@@ -232,18 +234,132 @@ def test_a_data_set_without_texts_cannot_be_judged(tmp_path):
         label(store, BASELINES["longer"], None, LabelOptions("d"))
 
 
-def test_two_processes_do_not_run_the_same_judge(tmp_path):
+def start(store, path, *more):
+    command = concord("label", "--store", store.path, "--judge", path, "--concurrency", 8, *more)
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def test_a_second_process_watches_instead_of_paying_twice(tmp_path):
     store = make_store(tmp_path / "s.duckdb", 100)
-    with running(truth(100), {"m": Behaviour(latency_seconds=0.3)}) as provider:
+    seen = []
+    with running(truth(100), {"m": Behaviour(latency_seconds=0.2)}) as provider:
         path = judge_file(tmp_path, provider.base_url)
-        command = concord("label", "--store", store.path, "--judge", path, "--concurrency", 8)
-        first = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        while not list(provider.log()):
-            time.sleep(0.05)
-        with pytest.raises(RunError, match="in another process already"):
-            run_judge(store, path)
+        first = start(store, path)
+        wait_for(lambda: list(provider.log()))
+        judge = read_judge(path)
+        options = LabelOptions("d", retry=QUICK)
+        result = label(
+            store, judge, LiteLLMClient(judge), options, lambda p: seen.append((p.done, p.planned))
+        )
         assert first.wait() == 0
         assert set(answered(provider.log()).values()) == {1}
+    assert (result.watched, result.done, result.status) == (True, 200, RunStatus.COMPLETE)
+    assert result.spent_usd > 0
+    assert len({done for done, _ in seen}) > 3, seen
+    assert {planned for _, planned in seen} == {200}
+
+
+def test_who_watches_takes_over_where_the_other_was_killed(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 60)
+    with running(truth(60), {"m": Behaviour(latency_seconds=0.2)}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        first = start(store, path)
+        wait_for(lambda: len(list(provider.log())) >= 16)
+        second = start(store, path)
+        time.sleep(3)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        assert second.wait(60) == 0
+        repeated = [n for n in answered(provider.log()).values() if n > 1]
+        assert sum(repeated) - len(repeated) <= 8
+    assert rows(store, f"SELECT count(*) {AI} AND status = 'ok'") == [(120,)]
+
+
+def price_of(lines):
+    """What the provider would charge at the prices of the judge file."""
+    return sum(line.prompt_tokens + 4 * line.completion_tokens for line in lines) / 1e6
+
+
+def test_a_budget_is_never_exceeded_and_the_run_goes_on_with_a_larger_one(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 400)
+    with running(truth(400), {"m": Behaviour(latency_seconds=0.05, server_error=0.2)}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        first = run_judge(store, path, concurrency=256, budget_usd=0.05)
+        assert first.status is RunStatus.BUDGET_SPENT
+        assert 0.045 < price_of(provider.log()) <= 0.05
+        assert first.used_usd == pytest.approx(price_of(provider.log()))
+        assert rows(store, "SELECT status, budget_usd FROM runs") == [("budget_spent", 0.05)]
+        again = run_judge(store, path, concurrency=256)  # the cap belongs to the run
+        assert (again.status, again.run_id, again.done) == (RunStatus.BUDGET_SPENT, first.run_id, 0)
+        assert price_of(provider.log()) <= 0.05
+        last = run_judge(store, path, concurrency=256, budget_usd=5)
+        assert (last.status, last.run_id) == (RunStatus.COMPLETE, first.run_id)
+        assert last.used_usd == pytest.approx(price_of(provider.log()))
+    assert rows(store, f"SELECT count(*) {AI} AND status = 'ok'") == [(800,)]
+
+
+def test_calls_possibly_paid_at_a_kill_count_against_the_budget(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 200)
+    with running(truth(200), {"m": Behaviour(latency_seconds=0.3)}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        for lines in (24, 60):
+            process = start(store, path, "--budget", 0.05)
+            wait_for(lambda lines=lines: len(list(provider.log())) >= lines)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        result = run_judge(store, path, concurrency=64)
+        assert result.status is RunStatus.BUDGET_SPENT
+        assert price_of(provider.log()) <= 0.05
+    [(paid,)] = rows(store, "SELECT sum(most_usd) FROM possibly_paid")
+    [(spent,)] = rows(store, "SELECT sum(paid_usd) FROM replies")
+    assert paid > 0
+    assert paid + spent <= 0.05
+    assert result.used_usd == pytest.approx(paid + spent)
+
+
+def test_a_budget_needs_a_limit_on_replies(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 2)
+    with running(truth(2), {"m": SHARP}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        path.write_text(path.read_text().replace("max_tokens = 200\n", ""))
+        with pytest.raises(PriceError, match="has no limit"):
+            run_judge(store, path, budget_usd=1)
+        assert run_judge(store, path).done == 4
+
+
+def test_a_run_that_only_fails_is_stopped(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 200)
+    with running(truth(200), {"m": Behaviour(server_error=1.0)}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        with pytest.raises(RunError, match="5 labels in a row failed, the last one because") as e:
+            run_judge(store, path, concurrency=4, max_failures=5)
+        assert "--max-failures" in e.value.fix
+        assert len(list(provider.log())) <= 10 * QUICK.attempts
+    assert rows(store, "SELECT status FROM runs") == [("stopped",)]
+
+
+def test_repeats_are_labels_of_their_own(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 10)
+    with running(truth(10), {"m": Behaviour(sharpness=1)}) as provider:
+        path = judge_file(tmp_path, provider.base_url, orders="ab")
+        path.write_text(path.read_text().replace("temperature = 0", "temperature = 1"))
+        assert run_judge(store, path).planned == 10
+        result = run_judge(store, path, repeats=3)
+        assert (result.planned, result.before, result.done) == (30, 10, 20)
+        assert len(list(provider.log())) == 30
+    assert rows(store, f"SELECT repeat, count(*) {AI} GROUP BY ALL ORDER BY ALL") == [
+        (0, 10),
+        (1, 10),
+        (2, 10),
+    ]
+
+
+def test_another_model_than_asked_is_recorded_with_the_label(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 5)
+    with running(truth(5), {"m": Behaviour(served_model="other-1")}) as provider:
+        result = run_judge(store, judge_file(tmp_path, provider.base_url))
+    assert result.notes == ("asked for openai/m, the provider serves other-1",)
+    assert rows(store, f"SELECT DISTINCT details->>'served_model' {AI}") == [("other-1",)]
 
 
 def test_killed_at_any_moment_it_continues_and_pays_for_nothing_twice(tmp_path):
@@ -296,6 +412,7 @@ def test_a_store_in_use_elsewhere_does_not_stop_the_run(tmp_path):
     store = make_store(tmp_path / "s.duckdb", 60)
     store.wait_seconds = 0.2
     hold, held, seen = threading.Event(), threading.Event(), []
+    locked = []
 
     def holder():
         with store.reading():
@@ -307,8 +424,10 @@ def test_a_store_in_use_elsewhere_does_not_stop_the_run(tmp_path):
     def report(progress):
         if progress.done >= 10 and not held.is_set():
             thread.start()
-        seen.append((progress.done, progress.store_locked))
-        if progress.done == 120 or len(seen) > 200:
+        seen.append(progress.done)
+        if progress.store_locked:
+            locked.append(progress.done)
+        if locked or progress.done == 120:
             hold.set()
 
     with running(truth(60), {"m": Behaviour(latency_seconds=0.15)}) as provider:
@@ -318,7 +437,7 @@ def test_a_store_in_use_elsewhere_does_not_stop_the_run(tmp_path):
     hold.set()
     thread.join()
     assert result.done == 120
-    assert any(locked for _, locked in seen)
+    assert locked
     if result.journal_pending:
         from data.ledger import take_up
 

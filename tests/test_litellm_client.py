@@ -25,15 +25,15 @@ from data.records import Comparison, LabelStatus, Preference, Shown
 from judges.client import CallError, Message, Request
 from judges.judge import Judge, Price, judge_comparison
 from judges.litellm_client import LiteLLMClient, load_litellm
-from judges.prompts import read_template
 from judges.simulated import Behaviour, Truth, running
+from tests.asking import request_of, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 FAKE = "sk-fake-0123456789abcdef"
 GOOD = "The harbour is deep, and ships of any size can turn in it."
 POOR = "I do not know anything about harbours, or about ships at all."
 COMPARISON = Comparison(UUID(int=1), "Is the harbour deep?", GOOD, POOR)
-TEMPLATE = read_template("pairwise", ROOT)
+TEMPLATE = shipped("pairwise")
 PRICE = Price(2.0, 8.0)
 BEHAVIOURS = {
     "good": Behaviour(sharpness=1000, rationale_words=0, served_model="good-2026-11"),
@@ -75,7 +75,7 @@ def ask(judge, shown=Shown.AB, comparison=COMPARISON, **options):
     async def once():
         client = LiteLLMClient(judge, **options)
         try:
-            return await client.complete(judge.request(comparison, shown, "secret"))
+            return await client.complete(request_of(judge, comparison, shown))
         finally:
             await client.close()
 
@@ -101,7 +101,7 @@ def refusal(judge, kind=ProviderError, **options):
 
 def test_a_good_reply(provider):
     one = judge("openai/good", provider.base_url)
-    request = one.request(COMPARISON, Shown.AB, "secret")
+    request = request_of(one, COMPARISON, Shown.AB)
     reply = ask(one)
     assert reply.request_hash == request.request_hash
     assert reply.text == "Verdict: 1"
@@ -168,7 +168,7 @@ def test_odd_characters_reach_the_provider(provider):
 
 def test_a_rate_limit_is_retried_after_what_the_provider_asks(provider):
     error = failure(judge("openai/rate", provider.base_url))
-    assert error.reason.startswith("RateLimitError: ")
+    assert error.reason.startswith("the provider answered 429: ")
     assert error.retryable
     assert error.retry_after_seconds == 7
     assert not error.maybe_paid
@@ -387,7 +387,7 @@ def test_a_reply_that_drips_is_given_up_in_time():
         assert time.perf_counter() - started < 10
         server.drip = 0.0
     assert (error.retryable, error.maybe_paid) == (True, True)
-    assert error.reason == "TimeoutError: no reply within 0.6 seconds"
+    assert error.reason == "no reply within 0.6 seconds"
 
 
 def test_a_parameter_that_the_model_does_not_know_ends_the_run_before_anything_is_sent():
@@ -569,7 +569,7 @@ def test_a_price_of_litellms_map(served, monkeypatch):
 
 def test_a_client_that_was_closed_can_be_used_again(provider):
     one = judge("openai/good", provider.base_url)
-    request = one.request(COMPARISON, Shown.AB, "secret")
+    request = request_of(one, COMPARISON, Shown.AB)
     client = LiteLLMClient(one)
 
     async def twice():

@@ -29,6 +29,7 @@ KINDS = (
     "data/samples/**/*.csv",
     "data/samples/**/*.jsonl",
     "judges/library/*.toml",
+    "judges/library/*.txt",
     "judges/templates/*.md",
 )
 LEFT_BEHIND = re.compile(r"__pycache__|\.duckdb|\.DS_Store")

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from data.errors import JudgeError
 from data.records import Comparison, Preference, Shown
 from judges.judge import Judge
-from judges.parsing import Verdict, parse
+from judges.kinds.kind import Kind
+from judges.kinds.pairwise import Pairwise
+from judges.kinds.ranking import Ranking
+from judges.kinds.rating import Rating
+from judges.kinds.rubric import Rubric
+from judges.kinds.soft import Soft
+from judges.parsing import Menu, Verdict, parse
 from judges.prompts import FIELDS, TEMPLATES, mark, parse_template, read_template
+from judges.task import Task
 
 TEXT = """A note above the parts is not sent.
 
@@ -26,10 +33,38 @@ The mark is {{mark}}.
 """
 TEMPLATE = parse_template(TEXT, "test.md")
 SHIPPED = sorted(path.stem for path in TEMPLATES.glob("*.md"))
+KINDS: dict[str, Kind] = {
+    "constitution": Pairwise(),
+    "few-shot": Pairwise(),
+    "pairwise": Pairwise(),
+    "pairwise-brief": Pairwise(),
+    "ranking": Ranking(),
+    "rating": Rating(),
+    "reference": Pairwise(),
+    "rubric": Rubric(),
+    "soft": Soft(),
+}
+
+
+def values(prompt, first, second):
+    return {"prompt": prompt, "response_1": first, "response_2": second}
+
+
+def filled(template, *texts, secret="s3cret"):
+    return template.fill(values(*texts), secret)
 
 
 def contents(template, *texts, secret="s3cret"):
-    return [message.content for message in template.fill(*texts, secret)]
+    return [message.content for message in filled(template, *texts, secret=secret)]
+
+
+def shipped(name, folder):
+    return parse_template(read_template(name, folder), name, KINDS[name].needed)
+
+
+def messages(judge, comparison, shown):
+    [[request]] = judge.requests(Task((comparison,), shown), "s")
+    return request.messages
 
 
 # ---- filling
@@ -37,7 +72,7 @@ def contents(template, *texts, secret="s3cret"):
 
 def test_the_fields_are_filled():
     word = mark("s3cret", "Why?", "Because.", "No idea.")
-    system, user = TEMPLATE.fill("Why?", "Because.", "No idea.", "s3cret")
+    system, user = filled(TEMPLATE, "Why?", "Because.", "No idea.")
     assert (system.role, system.content) == ("system", f"The mark is {word}.")
     assert (user.role, user.content) == ("user", f"Why?\n[1] Because.\n[2] No idea.\n{word}")
 
@@ -64,30 +99,44 @@ def test_any_texts_are_in_the_messages_as_they_are(prompt, first, second, secret
 
 def test_the_same_texts_and_secret_give_the_same_messages():
     texts = ("Why?", "Because.", "No idea.")
-    assert TEMPLATE.fill(*texts, "s") == parse_template(TEXT, "other.md").fill(*texts, "s")
+    other = parse_template(TEXT, "other.md")
+    assert filled(TEMPLATE, *texts) == filled(other, *texts)
+    turned = dict(reversed(values(*texts).items()))
+    assert filled(TEMPLATE, *texts) == TEMPLATE.fill(turned, "s3cret"), "in whatever order"
 
 
 def test_the_swapped_order_swaps_the_texts():
     comparison = Comparison(UUID(int=1), "Why?", "Because.", "No idea.")
     judge = Judge("j", "openai/m", TEMPLATE)
-    ab = judge.request(comparison, Shown.AB, "s").messages
-    ba = judge.request(comparison, Shown.BA, "s").messages
-    assert ab == TEMPLATE.fill("Why?", "Because.", "No idea.", "s")
-    assert ba == TEMPLATE.fill("Why?", "No idea.", "Because.", "s")
+    ab = messages(judge, comparison, Shown.AB)
+    ba = messages(judge, comparison, Shown.BA)
+    assert ab == filled(TEMPLATE, "Why?", "Because.", "No idea.", secret="s")
+    assert ba == filled(TEMPLATE, "Why?", "No idea.", "Because.", secret="s")
 
 
 def test_texts_that_are_not_known_are_empty():
     judge = Judge("j", "openai/m", TEMPLATE)
-    request = judge.request(Comparison(UUID(int=1), None, None, "b"), Shown.AB, "s")
-    assert request.messages == TEMPLATE.fill("", "", "b", "s")
+    sent = messages(judge, Comparison(UUID(int=1), None, None, "b"), Shown.AB)
+    assert sent == filled(TEMPLATE, "", "", "b", secret="s")
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\ud800b", "\udfff", "\u202e\U0001f600", "\r\n\r"])
 def test_odd_characters_are_pasted_too(text):
     judge = Judge("j", "openai/m", TEMPLATE)
-    request = judge.request(Comparison(UUID(int=1), text, text, "b"), Shown.AB, "s")
+    [[request]] = judge.requests(Task((Comparison(UUID(int=1), text, text, "b"),), Shown.AB), "s")
     assert f"[1] {text}\n" in request.messages[1].content
     assert isinstance(request.request_hash, UUID)
+
+
+def test_a_field_of_several_texts_is_delimited_by_the_mark():
+    template = parse_template("## user\n{{responses}}", "test.md", ("responses",))
+    blocks = (("response 1", "{{mark}}"), ("response 2", "<<end 0>>"))
+    [message] = template.fill({"responses": blocks}, "s")
+    word = mark("s", "{{mark}}", "<<end 0>>")
+    assert message.content == (
+        f"<<response 1 {word}>>\n{{{{mark}}}}\n<<end {word}>>\n\n"
+        f"<<response 2 {word}>>\n<<end 0>>\n<<end {word}>>"
+    )
 
 
 # ---- the mark
@@ -167,7 +216,7 @@ def test_a_template_that_cannot_be_read_is_named(name, tmp_path):
 def test_a_template_of_ones_own_is_found_beside_the_judge_file(tmp_path):
     body = "## user\r\n{{response_1}}|{{response_2}}\r\n"
     (tmp_path / "mine.md").write_bytes(b"\xef\xbb\xbf" + body.encode())
-    template = read_template("mine.md", tmp_path)
+    template = parse_template(read_template("mine.md", tmp_path), "mine.md")
     assert contents(template, "", "a", "b") == ["a|b"]
 
 
@@ -175,24 +224,41 @@ def test_a_template_of_ones_own_is_found_beside_the_judge_file(tmp_path):
 
 
 def test_there_are_shipped_templates():
-    assert SHIPPED == ["pairwise", "pairwise-brief"]
+    assert sorted(KINDS) == SHIPPED
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_template_has_all_fields_and_delimits_each_text(name, tmp_path):
-    template = read_template(name, tmp_path)
-    system, user = template.fill("the prompt", "the first", "the second", "s")
-    word = mark("s", "the prompt", "the first", "the second")
+    template = shipped(name, tmp_path)
+    titles = {"response_1": "response 1", "response_2": "response 2", "reference": "reference .+"}
+    given = {each: f"the {each}" for each in FIELDS if each != "mark" and template.names(each)}
+    blocks = {"responses", "examples"} & given.keys()
+    given |= {each: (("response 1", f"the {each}"),) for each in blocks}
+    system, user = template.fill(given, "s")
+    texts = [f"the {each}" for each in sorted(given)]
+    word = mark("s", *texts)
     assert (system.role, user.role) == ("system", "user")
     assert word in system.content
-    for text in ("the prompt", "the first", "the second"):
-        assert re.search(rf"<<.+ {word}>>\n{text}\n<<end {word}>>", user.content)
+    assert {"prompt", "answer", *KINDS[name].needed} <= given.keys()
+    for field in given.keys() - {"answer", "criteria", "principle"}:
+        title = "response 1" if field in blocks else titles.get(field, field)
+        found = re.search(rf"<<{title} {word}>>\nthe {field}\n<<end {word}>>", user.content)
+        assert found, field
+    assert all(text in system.content + user.content for text in texts)
     assert "{{" not in system.content + user.content
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_each_answer_that_a_shipped_template_asks_for_is_on_the_menu(name, tmp_path):
-    judge = Judge("j", "openai/m", read_template(name, tmp_path))
-    asked = re.findall(r"^Verdict: .+$", judge.template.text, re.M)
-    verdicts = [parse(line, judge.menu) for line in asked]
-    assert verdicts == [Verdict(preference, None) for preference in Preference]
+def test_each_shipped_template_asks_for_an_answer_in_its_last_line(name, tmp_path):
+    assert re.search(
+        r"nswer with (nothing but )?\{\{answer\}\}\.?$|Then end with \{\{answer\}\}$",
+        shipped(name, tmp_path).parts[-1][1],
+    )
+
+
+@pytest.mark.parametrize("menu", [Menu(), Menu(tie=None), Menu("A", "B", "C")])
+def test_each_answer_that_a_pairwise_judge_asks_for_is_on_the_menu(menu):
+    asked = re.findall(r"^Verdict: .+$", Pairwise(menu).answer(as_json=False), re.M)
+    verdicts = [parse(line, menu) for line in asked]
+    assert verdicts == [Verdict(preference, None) for preference in list(Preference)[: len(asked)]]
+    assert len(asked) == len(menu.words)

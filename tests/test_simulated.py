@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError, JudgeError, RunError
-from judges.prompts import read_template
 from judges.simulated import (
     EXAMPLES,
     Behaviour,
@@ -29,11 +28,14 @@ from judges.simulated import (
     running,
     write_behaviours,
 )
-from judges.simulated.behaviour import Fates, choose, probability_first
+from judges.simulated.deciding import choose, probability_first
+from judges.simulated.faults import Fates
 from judges.simulated.finding import read_prompt
 from judges.simulated.menu import read_menu
-from judges.simulated.reply import count_tokens, prompt_text, rationale, write_reply
+from judges.simulated.reasons import rationale
+from judges.simulated.reply import count_tokens, prompt_text, write_reply
 from judges.simulated.truth import Found
+from tests.asking import filled, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -103,9 +105,9 @@ def test_the_same_response_in_both_slots_is_found_twice(name, truth):
 
 @pytest.mark.parametrize("name", ["pairwise", "pairwise-brief"])
 def test_concords_own_templates_are_read(name, truth):
-    template = read_template(name, ROOT)
+    template = shipped(name)
     for a, b in PAIRS:
-        messages = template.fill(QUESTION, a, b, "secret")
+        messages = filled(template, QUESTION, a, b)
         shown = read_prompt("\n".join(m.content for m in messages), truth)
         assert (shown.first.text, shown.second.text) == (a, b)
         assert not shown.labelled_backwards
@@ -114,7 +116,7 @@ def test_concords_own_templates_are_read(name, truth):
         assert menu.write(Choice.SECOND, "").endswith("Verdict: 2")
     for text in TEXTS:
         for a, b in (("", text), (text, "")):
-            messages = template.fill(QUESTION, a, b, "secret")
+            messages = filled(template, QUESTION, a, b)
             shown = read_prompt("\n".join(m.content for m in messages), truth)
             assert (shown.first.text, shown.second.text) == (a, b)
 
@@ -509,12 +511,13 @@ def test_ties_are_called_within_the_width_and_only_if_allowed():
 
 def test_faults_have_their_probabilities_and_their_order_is_seeded():
     behaviour = Behaviour(
-        rate_limit=0.1, drop=0.2, off_menu=0.3, latency_seconds=2, latency_jitter=0.5
+        rate_limit=0.1, drop=0.2, malformed=0.3, latency_seconds=2, latency_jitter=0.5
     )
     fates = Fates(behaviour, "m")
     drawn = [fates.draw() for _ in range(4000)]
     count = Counter(fate.fault for fate in drawn)
-    for fault, probability in behaviour.fault_probabilities().items():
+    for fault in Fault:
+        probability = behaviour.probability(fault)
         assert_binomial(count[fault], [probability] * 4000) if probability else None
         assert (count[fault] > 0) == (probability > 0)
     assert all(1 <= fate.latency_seconds <= 3 for fate in drawn)
@@ -646,10 +649,10 @@ def provider(truth):
         yield server
 
 
-def call(provider, given=None, path="/v1/chat/completions", key=None, method=None):
+def call(provider, given=None, path="/v1/chat/completions", key=None, method=None, headers=None):
     """Status, headers and text of one request."""
     host = provider.base_url.removeprefix("http://").removesuffix("/v1")
-    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    headers = {**(headers or {}), **({} if key is None else {"Authorization": f"Bearer {key}"})}
     data = given if given is None or isinstance(given, bytes) else json.dumps(given).encode()
     with closing(http.client.HTTPConnection(host, timeout=30)) as connection:
         connection.request(method or ("GET" if given is None else "POST"), path, data, headers)

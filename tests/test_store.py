@@ -79,11 +79,28 @@ def test_an_older_store_is_copied_then_upgraded(store, monkeypatch):
     with Store(store.path).reading() as con:
         assert first_row(con, "SELECT count(*) FROM more") == (0,)
         assert first_row(con, "SELECT dataset FROM datasets") == ("d",)
-        assert schema.version_of(con) == 2
-    [copy] = store.path.parent.glob("s.duckdb.v1-*")
+        assert schema.version_of(con) == len(newer)
+    [copy] = store.path.parent.glob(f"s.duckdb.v{len(newer) - 1}-*")
     with duckdb.connect(str(copy), read_only=True) as con:
-        assert schema.version_of(con) == 1
+        assert schema.version_of(con) == len(newer) - 1
         assert con.execute("SELECT dataset FROM datasets").fetchall() == [("d",)]
+
+
+def test_a_store_of_the_first_version_keeps_its_rows(tmp_path):
+    path = tmp_path / "old.duckdb"
+    with duckdb.connect(str(path)) as con:
+        schema.migrate(con, schema.MIGRATIONS[:1])
+        con.execute("INSERT INTO replies (request_hash, paid_usd) VALUES (uuid(), 0.5)")
+        con.execute("INSERT INTO runs (judge, spent_usd) VALUES ('j', 0.5)")
+    with Store(path).reading() as con:
+        assert first_row(con, "SELECT paid_usd, logprobs, fingerprint FROM replies") == (
+            0.5,
+            None,
+            None,
+        )
+        assert first_row(con, "SELECT spent_usd, budget_usd FROM runs") == (0.5, None)
+        assert first_row(con, "SELECT count(*) FROM batches") == (0,)
+        assert first_row(con, "SELECT count(most_usd) FROM possibly_paid") == (0,)
 
 
 def test_migrating_twice_changes_nothing(store):

@@ -112,7 +112,7 @@ def _next(context: Context, rows: Sequence[Estimate]) -> None:
     unfinished = [
         run
         for run in loading.runs(store)
-        if run["status"] in (RunStatus.INTERRUPTED, RunStatus.STOPPED)
+        if run["status"] in (RunStatus.INTERRUPTED, RunStatus.STOPPED, RunStatus.BUDGET_SPENT)
     ]
     if unfinished or any(run["failed"] for run in loading.runs(store)):
         why = "Some runs did not finish or lost labels. Their reasons, and how to continue:"

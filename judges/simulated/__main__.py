@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from judges.simulated.server import Provider, serve
+    from judges.simulated.provider import Provider
+    from judges.simulated.server import serve
 
     behaviours = read_behaviours(options.behaviours) if options.behaviours else EXAMPLES
     truth = Truth.read(options.truth)

@@ -1,69 +1,38 @@
-"""How a simulated model behaves: planted accuracy, biases, noise and faults. Pure.
-
-The first shown response has the utility
-
-    sharpness * (its quality - the other's) + position + length * log(its length / the other's)
-
-and is chosen with the probability that the logistic function gives to it. The draw is not random:
-it follows from the texts and the model's name, so the same request always gets the same reply, as
-at temperature 0.
-"""
+"""How a simulated model behaves: planted accuracy, biases, noise and faults. Pure."""
 
 from __future__ import annotations
 
 import json
 import math
-import random
-from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
-from hashlib import blake2b
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from data.errors import JudgeError
+from judges.simulated.faults import IN_BATCHES, OF_CONTENT, ON_THE_WAY, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from dataclasses import Field
 
-    from judges.simulated.truth import Found
-
-_NORMAL = NormalDist()
-
-
-class Choice(StrEnum):
-    """Which of the two responses is better, in the order shown."""
-
-    FIRST = "first"
-    SECOND = "second"
-    TIE = "tie"
+_PROBABILITIES = frozenset({*Fault, "order_weight", "latency_jitter", "slow"})
+_AMOUNTS = frozenset(
+    {"batch_seconds", "fingerprint_change_after", "latency_seconds", "rationale_words",
+     "retry_after_seconds", "slow_factor", "tie_width"}
+)  # fmt: skip
+_TYPES = {"str | None": "a text", "bool": "true or false", "int": "a whole number"}
 
 
-class Fault(StrEnum):
-    """What may happen instead of a good reply; the order is that of the draw."""
-
-    RATE_LIMIT = "rate_limit"
-    SERVER_ERROR = "server_error"
-    DROP = "drop"
-    MALFORMED = "malformed"
-    OFF_MENU = "off_menu"
-
-
-_PROBABILITIES = frozenset({*Fault, "order_weight", "latency_jitter"})
-_AMOUNTS = frozenset({"latency_seconds", "retry_after_seconds", "rationale_words", "tie_width"})
-_TEXTS = frozenset({"served_model", "constant"})
-_WHOLE = frozenset({"rationale_words", "seed"})
-
-
-def _check(name: str, value: object) -> None:
-    if name in _TEXTS:
-        if not isinstance(value, str | None):
-            raise JudgeError(f"{name} is not a text: {value!r}")
+def _check(item: Field[Any], value: object) -> None:
+    name, kind = item.name, str(item.type)
+    if kind in ("str | None", "bool"):
+        if not isinstance(value, str | None if kind == "str | None" else bool):
+            raise JudgeError(f"{name} is not {_TYPES[kind]}: {value!r}")
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise JudgeError(f"{name} is not a number: {value!r}")
-    if name in _WHOLE and not isinstance(value, int):
-        raise JudgeError(f"{name} is not a whole number: {value!r}")
+    if kind == "int" and not isinstance(value, int):
+        raise JudgeError(f"{name} is not {_TYPES[kind]}: {value!r}")
     if name in _PROBABILITIES and not 0 <= value <= 1:
         raise JudgeError(f"{name} is not between 0 and 1: {value!r}")
     if name in _AMOUNTS and value < 0:
@@ -94,6 +63,8 @@ class Behaviour:
     """Probability of a 429."""
     retry_after_seconds: float = 1.0
     """The Retry-After header of a 429."""
+    overloaded: float = 0.0
+    """Probability of a 529 in Anthropic's API, of a 503 in OpenAI's."""
     server_error: float = 0.0
     """Probability of a 500."""
     drop: float = 0.0
@@ -101,23 +72,57 @@ class Behaviour:
     malformed: float = 0.0
     """Probability of a 200 with broken JSON."""
     off_menu: float = 0.0
-    """Probability of a 200 whose text has no verdict."""
+    """Probability of a 200 whose text has no verdict; follows from the content, as do the next."""
+    refusal: float = 0.0
+    """Probability of a 200 that declines the content."""
+    truncated: float = 0.0
+    """Probability of a 200 that breaks off before its last answer."""
+    slow: float = 0.0
+    """Share of the requests whose latency is multiplied by `slow_factor`."""
+    slow_factor: float = 20.0
+    """How much slower a slow request is."""
     seed: int = 0
-    """Of the faults and latencies, which are drawn in the order of the requests."""
+    """Of the faults and latencies. What is not content is drawn in the order of the requests."""
     served_model: str | None = None
     """The model named in the reply, if not the one asked for."""
+    fingerprint: str | None = None
+    """The `system_fingerprint` of OpenAI's replies."""
+    fingerprint_change_after: int = 0
+    """Replies after which the fingerprint is another one; 0 for never."""
+    quotes: bool = False
+    """Quotes the beginning of each response before its reasons, as it stands."""
     constant: str | None = None
     """The text of every reply; the prompt is not read. For measuring overhead."""
+    logprobs: bool = True
+    """Whether log-probabilities that are asked for are given; else the parameter is ignored."""
+    refuse_logprobs: bool = False
+    """A 400 to every request that asks for log-probabilities."""
+    refuse_response_format: bool = False
+    """A 400 to every request with a `response_format`."""
+    batch_seconds: float = 0.0
+    """Time until a batch ends."""
+    batch_expired: float = 0.0
+    """Probability that a request of a batch is not executed in time."""
+    batch_failed: float = 0.0
+    """Probability that a request of a batch ends with an error of the server."""
+    batch_invalid: bool = False
+    """Whether batches are refused as a whole."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(item.name, getattr(self, item.name))
-        if sum(self.fault_probabilities().values()) > 1 + 1e-9:
-            raise JudgeError("the probabilities of the faults sum to more than 1")
+            _check(item, getattr(self, item.name))
+        for faults in (ON_THE_WAY, OF_CONTENT, IN_BATCHES):
+            if sum(map(self.probability, faults)) > 1 + 1e-9:
+                raise JudgeError("the probabilities of the faults sum to more than 1")
 
-    def fault_probabilities(self) -> dict[Fault, float]:
-        """Each fault's probability."""
-        return {fault: float(getattr(self, fault.value)) for fault in Fault}
+    def probability(self, fault: Fault) -> float:
+        """Of a fault."""
+        return float(getattr(self, fault.value))
+
+    def planted(self, faults: Iterable[Fault]) -> tuple[tuple[Fault, float], ...]:
+        """Those of the faults that may happen, with their probabilities."""
+        found = ((fault, self.probability(fault)) for fault in faults)
+        return tuple((fault, probability) for fault, probability in found if probability)
 
     def to_json(self) -> dict[str, Any]:
         """All fields, ready for `json.dumps`."""
@@ -183,105 +188,3 @@ def write_behaviours(path: str | Path, behaviours: Mapping[str, Behaviour]) -> N
     """As `read_behaviours` reads them."""
     values = {model: behaviour.to_json() for model, behaviour in behaviours.items()}
     Path(path).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-
-
-def probability_first(behaviour: Behaviour, first: Found, second: Found) -> float:
-    """The planted probability that the response shown first is chosen, ties aside."""
-    utility = _utility(behaviour, first, second)
-    return 1 / (1 + math.exp(-utility)) if utility > -700 else 0.0
-
-
-def choose(
-    behaviour: Behaviour,
-    model: str,
-    first: Found,
-    second: Found,
-    *,
-    ties: bool = False,
-    sample: str = "",
-) -> Choice:
-    """The model's choice; the same arguments always give the same one.
-
-    `sample` tells apart what a temperature above 0 lets differ.
-    """
-    noise = _noise(behaviour.order_weight, model, first.text, second.text, sample)
-    utility = _utility(behaviour, first, second) + noise
-    if ties and abs(utility) < behaviour.tie_width:
-        return Choice.TIE
-    return Choice.FIRST if utility > 0 else Choice.SECOND
-
-
-def content_hash(*parts: str) -> int:
-    """64 bits that follow from the parts alone."""
-    digest = blake2b(digest_size=8)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data) + data)
-    return int.from_bytes(digest.digest(), "big")
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What one request meets: a fault or none, after a time."""
-
-    fault: Fault | None
-    latency_seconds: float
-
-
-@dataclass(slots=True)
-class Fates:
-    """The fates of a model's requests, drawn in the order in which they arrive."""
-
-    behaviour: Behaviour
-    model: str
-    _random: random.Random = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Simulated faults, not secrets.
-        self._random = random.Random(f"{self.behaviour.seed}/{self.model}")  # noqa: S311
-
-    def draw(self) -> Fate:
-        """The next request's."""
-        spread = self.behaviour.latency_jitter * (2 * self._random.random() - 1)
-        latency = self.behaviour.latency_seconds * (1 + spread)
-        return Fate(self._draw_fault(), latency)
-
-    def _draw_fault(self) -> Fault | None:
-        rest = self._random.random()
-        for fault, probability in self.behaviour.fault_probabilities().items():
-            if rest < probability:
-                return fault
-            rest -= probability
-        return None
-
-
-def _utility(behaviour: Behaviour, first: Found, second: Found) -> float:
-    log_ratio = math.log((1 + len(first.text)) / (1 + len(second.text)))
-    return (
-        behaviour.sharpness * (first.quality - second.quality)
-        + behaviour.position
-        + behaviour.length * log_ratio
-    )
-
-
-def _noise(order_weight: float, model: str, first: str, second: str, sample: str) -> float:
-    """Logistic noise: a part that turns its sign with the order, and one drawn for each order.
-
-    The parts are normal, so that their weighted sum has a known distribution whatever the weights.
-    """
-    low, high = sorted((first, second))
-    sign = 1 if first == low else -1
-    normal = sign * math.sqrt(1 - order_weight) * _normal("pair", model, low, high, sample)
-    if order_weight:
-        normal += math.sqrt(order_weight) * _normal("order", model, first, second, sample)
-    return _logistic(normal)
-
-
-def _normal(*parts: str) -> float:
-    return _NORMAL.inv_cdf(((content_hash(*parts) >> 12) + 0.5) / 2**52)
-
-
-def _logistic(normal: float) -> float:
-    """The logistic quantile at a standard normal one."""
-    below, above = math.erfc(-normal / math.sqrt(2)), math.erfc(normal / math.sqrt(2))
-    return math.log(below / above)

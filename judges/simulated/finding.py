@@ -1,69 +1,92 @@
-"""Which two responses a prompt shows, under any template. Pure.
+"""Which responses a prompt shows, under any template. Pure.
 
 Known texts are searched in the whole prompt. A text inside a longer one is not a response of its
-own. Where more than two remain (the question quotes a response; "Yes" stands in the instructions),
-the pair is taken that looks most like two slots of one template: long, standing alone, and
-introduced by the same words but for a number or a letter. Where only one is found, the other
-response is either empty, which shows in the template's own delimiters, or not known.
+own. Of two that are introduced by the same words but for a number or a letter, the last pair is
+taken: examples and what the question quotes stand before it. Else ("Yes" stands in the
+instructions) the pair that looks most like two slots of one template: long, standing alone, alike.
+Where only one is found, the other response is either empty, which shows in the template's own
+delimiters, or not known. A single response is the last that looks like one, and the responses of a
+ranking are all that are introduced as the last one is.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import combinations, dropwhile, takewhile
-from typing import TYPE_CHECKING, Literal
+from itertools import combinations
+from typing import TYPE_CHECKING
 
+from judges.simulated.empty import empty_alone, empty_slots, unknown_slots
+from judges.simulated.labels import (
+    FIRM_CHARACTERS,
+    OTHER_TEXT,
+    PLACEHOLDER,
+    introductions,
+    is_backwards,
+    labels,
+    likeness,
+)
 from judges.simulated.truth import Found, normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from judges.simulated.truth import Truth
 
-FIRM_CHARACTERS = 16  # from this length on a text is not in a prompt by chance
 LONG_CHARACTERS = 64  # longer texts are no better evidence than this
 TRIED_BESIDE_EMPTY = 3  # occurrences for which an empty slot is looked for
 LIKENESS_EVIDENCE = (0, 4, 14)  # of a pair; a long response that stands alone has 12
 MOST_OCCURRENCES = 12  # pairs are weighed among so many occurrences
+MOST_LABELLED = 40  # labels are compared among so many
 STANDING_ALONE = 3  # at the end of a line on one side, beside punctuation on the other
-INTRODUCTION_TOKENS = 30  # before a response, that are compared
-PLACEHOLDER = "\ufffc"  # stands for a response in the text around the responses
+ON_LINES_OF_ITS_OWN = 4
 
-Side = Literal["before", "after"]
 Pair = tuple[Found, Found]
 
-_LABELS = {
-    **dict.fromkeys("abcdef", "letter"),
-    **dict.fromkeys(("first", "second", "third"), "ordinal"),
-    **dict.fromkeys(("one", "two", "three"), "numeral"),
-    **dict.fromkeys(("left", "right"), "side"),
-}
-_BACKWARDS = {("2", "1"), ("b", "a"), ("second", "first"), ("two", "one")}
-_TOKEN = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+|\n|\S")
-_OPENER = re.compile(r"(?:<[^<>\n]+>|\[[^\[\]\n]+\]|`{3,}\w*|~{3,}\w*)\Z")
-_EMPTY_PAIRS = (
-    re.compile(r"(?P<open><(?P<name>[^<>/\s]+)[^<>\n]*>)(?P<body>\s*)</\s*(?P=name)\s*>"),
-    re.compile(r"(?P<open>\[(?P<name>[^\[\]/\n]+)\])(?P<body>\s*)\[/\s*(?P=name)\s*\]"),
-    re.compile(
-        r"^[ \t]*(?P<open>(?:`{3,}|~{3,})\w*)[^\S\n]*\n(?P<body>.*?)^[ \t]*(?:`{3,}|~{3,})",
-        re.M | re.S,
-    ),
+_NAMED = re.compile(
+    r"(?:response|answer|output|completion|reply|candidate|assistant)\b[^\n]{0,60}\n?\s*\Z", re.I
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPair:
-    """Two responses as a prompt shows them; `first` is the one that stands earlier.
+class Sight:
+    """A prompt and the known texts that stand in it, none inside another, in order."""
 
-    `around` is the prompt with a placeholder for either. `labelled_backwards` says that the
-    template calls the later one "1" or "A".
+    text: str
+    known: list[Found]
+    below: float
+    """The quality of an empty response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The responses that a prompt shows, in order of appearance.
+
+    `around` is the prompt with a placeholder for each, and another for known texts that are not
+    judged. `labels` are what the template calls the responses, where it numbers them.
     """
 
-    first: Found
-    second: Found
+    responses: tuple[Found, ...]
     around: str
-    labelled_backwards: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Found:
+        """The response that stands first."""
+        return self.responses[0]
+
+    @property
+    def second(self) -> Found:
+        """The response that stands second."""
+        return self.responses[1]
+
+    @property
+    def labelled_backwards(self) -> bool:
+        """Whether the template calls the later of two "1" or "A"."""
+        return len(self.labels) == 2 and is_backwards((self.labels[0], self.labels[1]))
+
+    @property
+    def tail(self) -> str:
+        """What stands after the last response."""
+        return self.around.rpartition(PLACEHOLDER)[2]
 
 
 def find_responses(prompt_text: str, truth: Truth) -> list[Found]:
@@ -71,41 +94,67 @@ def find_responses(prompt_text: str, truth: Truth) -> list[Found]:
 
     Positions count in the prompt with all its line ends as one newline character.
     """
-    return [found for found in _slots(normal(prompt_text), truth) if found.text]
+    return [found for found in _pair(look(prompt_text, truth)) if found.text]
 
 
-def read_prompt(prompt_text: str, truth: Truth) -> ShownPair | None:
-    """What a prompt shows; one response may be empty. None if there are no two responses in it."""
+def read_prompt(prompt_text: str, truth: Truth) -> Shown | None:
+    """The two responses of a prompt; one may be empty. None if there are no two in it."""
+    return pair_in(look(prompt_text, truth))
+
+
+def look(prompt_text: str, truth: Truth) -> Sight:
+    """The known texts of a prompt."""
     text = normal(prompt_text)
-    found = _slots(text, truth)
+    return Sight(text, _unmasked(text, truth), truth.below)
+
+
+def pair_in(sight: Sight) -> Shown | None:
+    """Two responses; one may be empty."""
+    found = _pair(sight)
     if len(found) != 2:
         return None
-    first, second = found
-    backwards = _labelled_backwards(*_introductions(text, (first, second), found))
-    return ShownPair(first, second, _around(text, found), backwards)
+    called = labels(*introductions(sight.text, found[0], found[1], found)) or ()
+    return Shown(tuple(found), _around(sight, found), called)
 
 
-def empty_side(text: str, found: Found) -> Side | None:
-    """On which side of `found` stands an empty slot like its own; None if on neither or both."""
-    around = _around(text, [found])
-    sides = _empty_sections(around, found.position) or _empty_brackets(around, found.position)
-    return sides.pop() if len(sides) == 1 else None
+def single_in(sight: Sight) -> Shown | None:
+    """The only response; it may be empty."""
+    text = sight.text
+    firm = [each for each in sight.known if _is_firm(text, each)]
+    last = max(firm, key=lambda each: (_looks_single(text, each), each.position), default=None)
+    place = empty_alone(_blank(sight))
+    if place is not None and (last is None or last.position < place):
+        last = Found(place, "", sight.below)
+    return Shown((last,), _around(sight, [last])) if last else None
+
+
+def several_in(sight: Sight) -> Shown | None:
+    """The responses of a ranking, with their labels or else numbers; none may be unknown."""
+    found, called = _labelled_run(sight)
+    if not found:
+        found = [each for each in sight.known if _is_settled(sight.text, each)]
+        called = [str(n) for n in range(1, len(found) + 1)]
+    around = _around(sight, found)
+    shown = _with_empty_ones(Shown(tuple(found), around, tuple(called)), sight.below)
+    return shown if shown and len(shown.responses) > 1 and _is_complete(shown.labels) else None
 
 
 # ---- which occurrences are the responses
 
 
-def _slots(text: str, truth: Truth) -> list[Found]:
-    """The pair with the labels of one template; else a response beside an empty slot; else any."""
-    occurrences = _unmasked(text, truth)
-    found = _most_like_slots(text, occurrences)
-    if _are_labelled(text, found) and all(_is_firm(text, each) for each in found):
-        return found
-    strongest = sorted(occurrences, key=lambda each: -_evidence(text, each))[:TRIED_BESIDE_EMPTY]
-    for each in strongest:
-        side = empty_side(text, each) if _is_firm(text, each) else None
+def _pair(sight: Sight) -> list[Found]:
+    """The last labelled pair; else a response beside an empty slot; else the likeliest."""
+    text, known = sight.text, sight.known
+    firm = _firm(sight)
+    labelled = _labelled_pair(text, firm)
+    if labelled is not None and not _is_half(text, firm, labelled):
+        return list(labelled)
+    found = [labelled[1]] if labelled else _most_like_slots(text, known)
+    strongest = found if labelled else sorted(known, key=lambda each: -_evidence(text, each))
+    for each in strongest[:TRIED_BESIDE_EMPTY]:
+        side = _empty_side(text, each) if _is_firm(text, each) else None
         if side is not None:
-            return _with_empty(each, side, truth.below)
+            return _with_empty(each, side, sight.below)
     return found
 
 
@@ -139,7 +188,7 @@ def _most_like_slots(text: str, found: list[Found]) -> list[Found]:
     strongest = sorted(found, key=lambda each: (_evidence(text, each), each.position))
     found = sorted(strongest[-MOST_OCCURRENCES:])
     pair = _best_pair(text, found)
-    if pair and _likeness(*_introductions(text, pair, found)):
+    if pair and likeness(*introductions(text, *pair, found)):
         return list(pair)
     firm = [each for each in found if _is_firm(text, each)]
     return list(_best_pair(text, firm) or firm)
@@ -154,8 +203,8 @@ def _best_pair(text: str, found: list[Found]) -> Pair | None:
 
 
 def _pair_evidence(text: str, pair: Pair, found: list[Found]) -> float:
-    likeness = _likeness(*_introductions(text, pair, found))
-    return _evidence(text, pair[0]) + _evidence(text, pair[1]) + LIKENESS_EVIDENCE[likeness]
+    alike = likeness(*introductions(text, *pair, found))
+    return _evidence(text, pair[0]) + _evidence(text, pair[1]) + LIKENESS_EVIDENCE[alike]
 
 
 def _evidence(text: str, found: Found) -> float:
@@ -167,6 +216,17 @@ def _is_firm(text: str, found: Found) -> bool:
     return len(found.text) >= FIRM_CHARACTERS or _standing(text, found) >= STANDING_ALONE
 
 
+def _is_settled(text: str, found: Found) -> bool:
+    return len(found.text) >= FIRM_CHARACTERS and _standing(text, found) >= STANDING_ALONE
+
+
+def _looks_single(text: str, found: Found) -> int:
+    """Two points for being called a response, one for standing there as one."""
+    named = _NAMED.search(text[max(0, found.position - 100) : found.position]) is not None
+    alone = _standing(text, found) == ON_LINES_OF_ITS_OWN
+    return 2 * named + (alone or _is_settled(text, found))
+
+
 def _standing(text: str, found: Found) -> int:
     """For each side 2 at the end of a line, 1 beside punctuation, 0 beside a word."""
     before = text[max(0, found.position - 80) : found.position].rstrip(" \t")[-1:]
@@ -174,165 +234,109 @@ def _standing(text: str, found: Found) -> int:
     return sum(2 if c in {"", "\n"} else 0 if c.isalnum() else 1 for c in (before, after))
 
 
-# ---- what introduces a response
+# ---- responses that the template numbers
 
 
-def _are_labelled(text: str, found: list[Found]) -> bool:
-    """Whether two labels of one template introduce what was found."""
-    if len(found) != 2:
+def _firm(sight: Sight) -> list[Found]:
+    """What stands firmly, in order; of very many the last."""
+    return [each for each in sight.known if _is_firm(sight.text, each)][-MOST_LABELLED:]
+
+
+def _labelled_pair(text: str, firm: list[Found], *, from_the_end: bool = True) -> Pair | None:
+    """The last two with two labels of one template, or the first two."""
+    pairs = combinations(reversed(firm) if from_the_end else firm, 2)
+    for pair in pairs:
+        one, other = sorted(pair)
+        if likeness(*introductions(text, one, other, firm)) == 2:
+            return one, other
+    return None
+
+
+def _is_half(text: str, firm: list[Found], last: Pair) -> bool:
+    """Whether one of them belongs to an example, as the other's own partner is not known."""
+    first = _labelled_pair(text, firm, from_the_end=False) if len(firm) > 2 else None
+    if first is None or first == last:
         return False
-    return _likeness(*_introductions(text, (found[0], found[1]), found)) == 2
-
-
-def _introductions(text: str, pair: Pair, found: list[Found]) -> tuple[list[str], list[str]]:
-    ends = [each.end for each in found if len(each.text) >= FIRM_CHARACTERS]
-    first, second = pair
-    return (
-        _introduction(text, first.position, ends),
-        _introduction(text, second.position, [*ends, first.end]),
-    )
-
-
-def _introduction(text: str, position: int, ends: list[int]) -> list[str]:
-    """The tokens before a response, at most back to the last end of another, without lines."""
-    start = max((end for end in ends if end <= position), default=0)
-    tokens = _tokens(text[max(start, position - 300) : position])
-    return [word for word in tokens if word != "\n"][-INTRODUCTION_TOKENS:]
-
-
-def _tokens(text: str) -> list[str]:
-    """Words, numbers, line ends and single other characters."""
-    return _TOKEN.findall(text)
-
-
-def _label_kind(token: str) -> str | None:
-    return "number" if token.isdecimal() else _LABELS.get(token.casefold())
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two tokens may stand in the same place of two slots: the same, or two labels."""
-    if one.casefold() == other.casefold():
+    between = firm[firm.index(last[0]) + 1 : firm.index(last[1])]
+    if any(likeness(*introductions(text, each, last[1], firm)) for each in between):
         return True
-    kind = _label_kind(one)
-    return kind is not None and kind == _label_kind(other)
+    orders = [is_backwards(labels(*introductions(text, *pair, firm))) for pair in (first, last)]
+    return orders == [False, True]
 
 
-def _shared(one: list[str], other: list[str]) -> list[tuple[str, str]]:
-    """The tokens in which two introductions agree, from the response back to where they differ."""
-    pairs = zip(reversed(one), reversed(other), strict=False)
-    return list(takewhile(lambda pair: _same(*pair), pairs))
+def _labelled_run(sight: Sight) -> tuple[list[Found], list[str]]:
+    """The last labelled pair and all before it whose labels come before."""
+    firm = _firm(sight)
+    pair = _labelled_pair(sight.text, firm)
+    called = labels(*introductions(sight.text, *pair, firm)) if pair else None
+    if pair is None or called is None:
+        return [], []
+    run, names = list(pair), list(called)
+    for each in reversed(firm[: firm.index(pair[0])]):
+        before = labels(*introductions(sight.text, each, run[0], firm))
+        if before is not None and is_backwards(before):
+            break
+        if before is not None:
+            run.insert(0, each)
+            names.insert(0, before[0])
+    return run, names
 
 
-def _likeness(one: list[str], other: list[str]) -> int:
-    """2 for two labels of one template, 1 for the same words, 0 for different ones."""
-    shared = _shared(one, other)
-    if any(a.casefold() != b.casefold() for a, b in shared):
-        return 2
-    return 1 if any(a.isalnum() for a, _ in shared) else 0
-
-
-def _labelled_backwards(one: list[str], other: list[str]) -> bool:
-    labels = [(a.casefold(), b.casefold()) for a, b in _shared(one, other)]
-    differing = [pair for pair in labels if pair[0] != pair[1]]
-    return bool(differing) and differing[-1] in _BACKWARDS
+def _is_complete(called: tuple[str, ...]) -> bool:
+    """Whether no number is left out; other labels are taken as they are."""
+    numbers = sorted(int(label) for label in called if label.isdecimal())
+    return not numbers or numbers == list(range(1, len(called) + 1))
 
 
 # ---- an empty slot
 
 
-def _with_empty(found: Found, side: Side, quality: float) -> list[Found]:
+def _empty_side(text: str, found: Found) -> str | None:
+    """On which side of `found` stands an empty slot like its own; None if on neither or both."""
+    around = text[: found.position] + PLACEHOLDER + text[found.end :]
+    places = empty_slots(around, found.position)
+    sides = {"before" if place < found.position else "after" for place in places}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def _with_empty(found: Found, side: str, quality: float) -> list[Found]:
     if side == "before":
         return [Found(found.position, "", quality), found]
     return [found, Found(found.end, "", quality)]
 
 
-def _empty_sections(around: str, position: int) -> set[Side]:
-    """Sections that are introduced as the placeholder's own is, with nothing in them."""
-    tokens = _tokens(around)
-    at = len(_tokens(around[:position]))
-    for start, end in _marks(tokens, at):
-        others = list(_siblings(tokens, start, end))
-        if others:
-            return {
-                "before" if other < at else "after"
-                for other in others
-                if _nothing_in(tokens, other + end - start, range(start, end), at)
-            }
-    return set()
+def _with_empty_ones(shown: Shown, quality: float) -> Shown | None:
+    """The responses of a ranking with the empty ones among them; None if some are not known."""
+    slots = [match.start() for match in re.finditer(PLACEHOLDER, shown.around)]
+    places = empty_slots(shown.around, slots[-1]) if len(slots) > 1 else []
+    unknown = unknown_slots(shown.around, slots[-1]) if len(slots) > 1 else []
+    if any(place > slots[0] for place in unknown):
+        return None
+    if not places or not all(label.isdecimal() for label in shown.labels):
+        return shown
+    numbers = map(str, range(1, len(slots) + len(places) + 1))
+    missing = [number for number in numbers if number not in shown.labels]
+    known = zip(slots, shown.responses, shown.labels, strict=True)
+    empty = ((place, Found(place, "", quality)) for place in places)
+    rows = sorted([*known, *((*each, n) for each, n in zip(empty, missing, strict=False))])
+    responses, called = tuple(row[1] for row in rows), tuple(row[2] for row in rows)
+    return Shown(responses, shown.around, called)
 
 
-def _marks(tokens: list[str], at: int) -> Iterator[tuple[int, int]]:
-    """What may mark the slot of the token `at`: its line, the tag before it, the last label."""
-    end = at
-    while end and tokens[end - 1] == "\n":
-        end -= 1
-    start = _line_start(tokens, end)
-    for _ in range(2):
-        if not any(map(_label_kind, tokens[start:end])):
-            start = _line_start(tokens, max(0, start - 1))
-    yield start, end
-    for i in range(end - 1, max(-1, end - INTRODUCTION_TOKENS), -1):
-        if tokens[i] in {"<", "["} and tokens[end - 1] in {">", "]"}:
-            yield i, end
-            return
-    yield from ((i, end) for i in range(end - 1, max(-1, end - 5), -1) if _label_kind(tokens[i]))
+def _blank(sight: Sight) -> str:
+    """The prompt with every settled text replaced by as many placeholders."""
+    text = sight.text
+    for each in sight.known:
+        if _is_settled(text, each):
+            text = text[: each.position] + OTHER_TEXT * len(each.text) + text[each.end :]
+    return text
 
 
-def _line_start(tokens: list[str], end: int) -> int:
-    """Where the last line before `end` begins, blank ones aside."""
-    while end and tokens[end - 1] == "\n":
-        end -= 1
-    return next((i for i in range(end, 0, -1) if tokens[i - 1] == "\n"), 0)
-
-
-def _siblings(tokens: list[str], start: int, end: int) -> Iterator[int]:
-    """Where the same mark stands with another label; a whole line only at the start of one."""
-    mark = tokens[start:end]
-    whole_line = start == 0 or tokens[start - 1] == "\n"
-    for i in range(len(tokens) - len(mark) + 1 if mark else 0):
-        if whole_line and i and tokens[i - 1] != "\n":
-            continue
-        other = tokens[i : i + len(mark)]
-        if other != mark and all(map(_same, mark, other)):
-            yield i
-
-
-def _nothing_in(tokens: list[str], begin: int, mark: range, at: int) -> bool:
-    """Whether the slot that begins here is empty: wider than its mark's, or closed at once."""
-    content = _without_lines(tokens[begin:])
-    gap = len(tokens) - begin - len(content)
-    touching = begin <= mark.start and not any(t.isalnum() for t in tokens[begin : mark.start])
-    if not content or touching or gap > at - mark.stop:
-        return True
-    closing = _closing(tokens[at + 1 :])
-    return bool(closing) and content[: len(closing)] == closing
-
-
-def _closing(after: list[str]) -> list[str]:
-    """What ends a slot, after its response: a sign on the same line, or the next line."""
-    if after[:1] != ["\n"]:
-        return after[:2] if after[:1] == ["<"] else [t for t in after[:1] if not t.isalnum()]
-    return list(takewhile(lambda word: word != "\n", _without_lines(after)))
-
-
-def _without_lines(tokens: list[str]) -> list[str]:
-    return list(dropwhile(lambda word: word == "\n", tokens))
-
-
-def _empty_brackets(around: str, position: int) -> set[Side]:
-    """Empty tags, brackets or fences like those that the placeholder stands in."""
-    opener = _OPENER.search(around[max(0, position - 200) : position].rstrip())
-    if opener is None:
-        return set()
-    own = _tokens(opener[0])
-    empty = (
-        p for pattern in _EMPTY_PAIRS for p in pattern.finditer(around) if not p["body"].strip()
-    )
-    alike = (p for p in empty if len(_shared(own, _tokens(p["open"]))) == len(own))
-    return {"before" if pair.start() < position else "after" for pair in alike}
-
-
-def _around(text: str, found: list[Found]) -> str:
-    for each in reversed(found):
-        text = text[: each.position] + PLACEHOLDER + text[each.end :]
+def _around(sight: Sight, slots: list[Found]) -> str:
+    """The prompt with a placeholder for each slot, and for other texts that stand like one."""
+    text = sight.text
+    others = (each for each in sight.known if _is_settled(text, each) and each not in slots)
+    marked = [(each, PLACEHOLDER) for each in slots] + [(each, OTHER_TEXT) for each in others]
+    for each, mark in sorted(marked, key=lambda pair: pair[0].position)[::-1]:
+        text = text[: each.position] + mark + text[each.end :]
     return text

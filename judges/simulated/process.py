@@ -36,6 +36,11 @@ class SimulatedProvider:
     """For an OpenAI client; ends with /v1."""
     log_path: Path
 
+    @property
+    def anthropic_url(self) -> str:
+        """For an Anthropic client, and for LiteLLM's `anthropic/`; they add /v1/messages."""
+        return self.base_url.removesuffix("/v1")
+
     def log(self) -> Iterator[LogLine]:
         """The requests so far."""
         return read_log(self.log_path)

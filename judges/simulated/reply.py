@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from judges.simulated.behaviour import Choice, choose, content_hash
-from judges.simulated.finding import read_prompt
-from judges.simulated.menu import read_menu
+from judges.simulated.answers import Mind, answer
+from judges.simulated.deciding import content_hash
+from judges.simulated.faults import OF_CONTENT, Fault, draw_fault
+from judges.simulated.finding import look
+from judges.simulated.reasons import confused, declined
+from judges.simulated.writing import Slot, logprobs, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from judges.simulated.behaviour import Behaviour
-    from judges.simulated.finding import ShownPair
+    from judges.simulated.deciding import Choice
     from judges.simulated.truth import Truth
+    from judges.simulated.writing import Piece
 
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
-
-_MERITS = (
-    "answers what was asked more completely",
-    "is easier to follow",
-    "gets the important facts right",
-    "keeps to the point",
-    "gives reasons that can be checked",
-    "says plainly what it does not know",
-    "has the better order of ideas",
-    "fits the tone of the request",
-)
-_FLAWS = (
-    "leaves part of the request open",
-    "spends words on side issues",
-    "is vague where it matters",
-    "states something doubtful as certain",
-    "would need another round of questions",
-    "reads like a list of remarks",
-    "misses the main point",
-    "is harder to act on",
-)
-_EVEN = (
-    "Both responses cover the request.",
-    "Neither has an advantage that a reader would notice.",
-    "What one gains in detail it loses in clarity.",
-    "Their mistakes weigh about the same.",
-)
-_CONFUSED = (
-    "I would be glad to help, but I do not see what I should compare here.",
-    "Could you show me the responses again? Something seems to be missing.",
-    "It depends on what the reader is looking for, so I would rather not say.",
-    "As a language model I have no preferences of my own in this matter.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +34,14 @@ class Written:
     choice: Choice | None = None
     shown_first: str | None = None
     shown_second: str | None = None
+    fault: Fault | None = None
+    """What was planted in its content."""
+    pieces: tuple[Piece, ...] = ()
+    """What the text was made of, before it was cut; none if nothing of it was planted."""
+
+    def logprobs(self, top: int) -> list[dict[str, Any]]:
+        """An entry for each token of the text; these tokens are not those that are charged for."""
+        return logprobs(self.pieces or (self.text,), top, len(self.text))
 
     @property
     def completion_tokens(self) -> int:
@@ -73,14 +53,40 @@ def write_reply(
     body: Mapping[str, Any], behaviour: Behaviour, truth: Truth, *, sample: str = ""
 ) -> Written:
     """The reply of a model to a request; `sample` tells draws at a temperature above 0 apart."""
-    if behaviour.constant is not None:
-        return _cut(Written(behaviour.constant), body)
+    fault = _fault(body, behaviour, sample)
+    if fault is Fault.OFF_MENU:
+        written = Written(confused(prompt_text(body)))
+    elif fault is Fault.REFUSAL:
+        written = Written(declined(prompt_text(body)), "content_filter")
+    elif behaviour.constant is not None:
+        written = Written(behaviour.constant)
+    else:
+        written = _answer(
+            body, Mind(behaviour, str(body.get("model")), truth.typical, sample), truth
+        )
+    if fault is not None:
+        written = replace(written, fault=fault)
+    return _cut(_broken_off(written) if fault is Fault.TRUNCATED else written, body)
+
+
+def _answer(body: Mapping[str, Any], mind: Mind, truth: Truth) -> Written:
     prompt = prompt_text(body)
-    shown = read_prompt(prompt, truth)
-    if shown is None:
-        unknown = Written(confused(prompt), shown_first="unknown", shown_second="unknown")
-        return _cut(unknown, body)
-    return _cut(_judge(shown, str(body.get("model")), behaviour, body, sample), body)
+    answered = answer(look(prompt, truth), body.get("response_format"), mind)
+    if answered is None:
+        return Written(confused(prompt), shown_first="unknown", shown_second="unknown")
+    first, *others = ("known" if each.text else "empty" for each in answered.responses)
+    second = others[0] if others else None
+    pieces = tuple(answered.pieces)
+    return Written(plain(pieces), "stop", answered.choice, first, second, None, pieces)
+
+
+def _fault(body: Mapping[str, Any], behaviour: Behaviour, sample: str) -> Fault | None:
+    """What goes wrong with the content: always the same with the same request."""
+    if not (behaviour.off_menu or behaviour.refusal or behaviour.truncated):
+        return None
+    who = (str(behaviour.seed), str(body.get("model")))
+    drawn = content_hash("fault", *who, prompt_text(body), sample) / 2**64
+    return draw_fault(behaviour.planted(OF_CONTENT), drawn)
 
 
 def prompt_text(body: Mapping[str, Any]) -> str:
@@ -100,51 +106,14 @@ def count_tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def confused(prompt: str) -> str:
-    """A reply without a verdict; always the same one to the same prompt."""
-    return _CONFUSED[content_hash("confused", prompt) % len(_CONFUSED)]
-
-
-def rationale(choice: Choice, words: int, *content: str) -> str:
-    """At least so many words of plausible reasons, in whole sentences; none if 0."""
-    seed = content_hash("rationale", *content)
-    sentences: list[str] = []
-    written = 0
-    while written < words:
-        sentences.append(_sentence(choice, seed, len(sentences)))
-        written += len(sentences[-1].split())
-    return " ".join(sentences)
-
-
-def _sentence(choice: Choice, seed: int, number: int) -> str:
-    if choice is Choice.TIE:
-        return _EVEN[(seed + number) % len(_EVEN)]
-    better, worse = ("first", "second") if choice is Choice.FIRST else ("second", "first")
-    turn = (seed >> 8) + number // 2
-    if number % 2 == 0:
-        return f"The {better} response {_MERITS[turn % len(_MERITS)]}."
-    return f"The {worse} one {_FLAWS[(turn // 3) % len(_FLAWS)]}."
-
-
-def _judge(
-    shown: ShownPair, model: str, behaviour: Behaviour, body: Mapping[str, Any], sample: str
-) -> Written:
-    menu = read_menu(shown.around, body.get("response_format"))
-    first, second = shown.first, shown.second
-    choice = choose(behaviour, model, first, second, ties=menu.ties, sample=sample)
-    said = _turned(choice) if shown.labelled_backwards else choice
-    reasons = rationale(said, behaviour.rationale_words, model, first.text, second.text, sample)
-    return Written(
-        menu.write(said, reasons),
-        choice=choice,
-        shown_first="known" if first.text else "empty",
-        shown_second="known" if second.text else "empty",
-    )
-
-
-def _turned(choice: Choice) -> Choice:
-    turns = {Choice.FIRST: Choice.SECOND, Choice.SECOND: Choice.FIRST}
-    return turns.get(choice, choice)
+def _broken_off(written: Written) -> Written:
+    """Before its last answer, and in any case before its end."""
+    lengths = accumulate((len(plain([piece])) for piece in written.pieces), initial=0)
+    slots = [
+        at for at, piece in zip(lengths, written.pieces, strict=False) if isinstance(piece, Slot)
+    ]
+    end = min([len(written.text) * 2 // 3, *slots[-1:]])
+    return replace(written, text=written.text[:end], finish_reason="length", choice=None)
 
 
 def _cut(written: Written, body: Mapping[str, Any]) -> Written:
@@ -153,7 +122,7 @@ def _cut(written: Written, body: Mapping[str, Any]) -> Written:
     if not isinstance(limit, int) or written.completion_tokens <= limit:
         return written
     text = written.text[: limit * CHARACTERS_PER_TOKEN]
-    return Written(text, "length", None, written.shown_first, written.shown_second)
+    return replace(written, text=text, finish_reason="length", choice=None)
 
 
 def _texts(message: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 from data.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -42,6 +42,14 @@ class Found(NamedTuple):
         return self.position + len(self.text)
 
 
+class Typical(NamedTuple):
+    """What the known texts are like on average."""
+
+    quality: float
+    characters: float
+    """The geometric mean."""
+
+
 class Truth:
     """Known texts with their quality, on any real scale where more is better.
 
@@ -58,6 +66,7 @@ class Truth:
         self._qualities = {text: math.fsum(each) / len(each) for text, each in given.items()}
         self._anchors = _anchors(self._qualities)
         values = self._qualities.values()
+        self.typical = _typical(self._qualities)
         self.below = min(values) - max(1.0, max(values) - min(values)) if values else -1.0
 
     @classmethod
@@ -120,6 +129,12 @@ def _pair(where: str, line: str) -> tuple[str, float]:
     if not math.isfinite(quality):
         raise InputError(f"{where}: quality {quality!r} is not finite")
     return text, float(quality)
+
+
+def _typical(qualities: Mapping[str, float]) -> Typical:
+    n = max(1, len(qualities))
+    logs = (math.log(1 + len(text)) for text in qualities)
+    return Typical(math.fsum(qualities.values()) / n, math.expm1(math.fsum(logs) / n))
 
 
 class _Anchors:
