@@ -252,6 +252,19 @@ PriceInOption = Annotated[
 PriceOutOption = Annotated[
     float | None, typer.Option(min=0, help="US dollars per million tokens of the reply.")
 ]
+BudgetOption = Annotated[
+    float | None,
+    typer.Option(metavar="USD", help="The most that the run may cost, resumes included."),
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, max=2048, help="Calls under way at once, at most.")
+]
+WorkersOption = Annotated[
+    str, typer.Option(metavar="N|auto", help="Processes that call the provider.")
+]
+MaxFailuresOption = Annotated[
+    int, typer.Option(min=1, help="Stop after so many failures in a row.")
+]
 BatchOption = Annotated[
     bool, typer.Option("--batch", help="Through the provider's batch API, at half the price.")
 ]
@@ -301,20 +314,11 @@ def label(
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
     limit: LimitOption = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(metavar="USD", help="The most that the run may cost, resumes included."),
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option(min=1, max=2048, help="Calls under way at once, at most.")
-    ] = 64,
-    workers: Annotated[
-        str, typer.Option(metavar="N|auto", help="Processes that call the provider.")
-    ] = "1",
+    budget: BudgetOption = None,
+    concurrency: ConcurrencyOption = 64,
+    workers: WorkersOption = "1",
     repeats: RepeatsOption = 1,
-    max_failures: Annotated[
-        int, typer.Option(min=1, help="Stop after so many failures in a row.")
-    ] = 25,
+    max_failures: MaxFailuresOption = 25,
     rpm: Annotated[float | None, typer.Option(min=1, help="Requests a minute, at most.")] = None,
     tpm: Annotated[float | None, typer.Option(min=1, help="Tokens a minute, at most.")] = None,
     price_in: PriceInOption = None,
