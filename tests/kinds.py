@@ -196,7 +196,7 @@ CASES = {
     ),
     "rating in JSON": Case(
         DIRECT + 'kind = "rating"\noutput = "json"',
-        "",
+        "[scale]\nlow = 1\nhigh = 100\n",
         3 * N,
         3 * N,
         orders=(None,),
@@ -228,14 +228,15 @@ CASES = {
 }
 
 
-def judge_of(case: Case, folder: Path, provider: SimulatedProvider) -> AnyJudge:
+def judge_of(case: Case, folder: Path, provider: SimulatedProvider, shot: int = 0) -> AnyJudge:
+    """The judge of a case; the comparison of the prompt `shot` is its example."""
     (folder / "principles.txt").write_text(PRINCIPLES)
     (folder / "words.md").write_text(
         "## user\n{{prompt}}\n[Response 1]\n{{response_1}}\n[Response 2]\n{{response_2}}\n"
         "Say why, then answer [[A]] if the first is better, [[B]] if the second is, or [[C]].\n"
     )
-    shot = {"prompt": question(0), "response_a": said(0, "a"), "response_b": said(0, "c")}
-    (folder / "examples.jsonl").write_text(json.dumps({**shot, "preference": "a"}) + "\n")
+    texts = {"prompt": question(shot), "response_a": said(shot, "a"), "response_b": said(shot, "c")}
+    (folder / "examples.jsonl").write_text(json.dumps({**texts, "preference": "a"}) + "\n")
     address = provider.anthropic_url if case.model.startswith("anthropic/") else provider.base_url
     path = written(
         folder, address, case.top, case.tables, model=case.model, temperature=case.temperature
