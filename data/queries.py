@@ -147,6 +147,10 @@ BATCHES = """
 SELECT batch_id, provider, n_requests, submitted_at, status, ended_at FROM batches
 WHERE run_id = $run_id::UUID ORDER BY submitted_at
 """
+OPEN_BATCHES = """
+SELECT batch_id FROM batches JOIN runs USING (run_id)
+WHERE annotator_id = $annotator_id::UUID AND dataset = $dataset AND batches.status = 'running'
+"""
 SERVED = """
 SELECT served_model, count(*) AS n FROM replies WHERE run_id = $run_id::UUID
 GROUP BY served_model ORDER BY n DESC

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from data import queries
-from data.errors import InputError
+from data.errors import InputError, RunError
 from data.ledger import commit_journal, take_up
 from data.records import Run, RunStatus, make_id
 from judges.pricing import tariffs
@@ -121,6 +121,8 @@ def _session(
     lock: Any,
 ) -> Labelled:
     """The part of a run that this process does."""
+    if not isinstance(sender, Batching):
+        _refuse_open_batches(store, annotators[0], options.dataset)
     rates = {} if sender is None else tariffs(judge)
     run, used = _open_run(store, annotators[0], judge, options, todo.planned)
     if run.budget_usd is not None:
@@ -139,6 +141,20 @@ def _session(
             book.status = Live(book, judge, sender, options, ids, rates, report).run()
     report(progress)
     return _result(todo, progress, book, book.status)
+
+
+def _refuse_open_batches(store: Store, annotator: Annotator, dataset: str) -> None:
+    """What is on its way in a batch must not be bought a second time."""
+    with store.reading() as con:
+        found = queries.rows(
+            con, queries.OPEN_BATCHES, annotator_id=str(annotator.annotator_id), dataset=dataset
+        )
+    if found:
+        raise RunError(
+            f"batches of {annotator.name} on {dataset!r} are at the provider: "
+            + ", ".join(str(batch_id) for (batch_id,) in found),
+            "Collect them first: give the same command with --batch.",
+        )
 
 
 @contextmanager

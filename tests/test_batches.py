@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import ProviderError
+from data.errors import ProviderError, RunError
 from data.records import RunStatus
 from judges.config import read_judge
 from judges.providers import batch_clients_for, client_for
@@ -159,6 +159,8 @@ def test_an_interrupt_leaves_the_batch_at_the_provider(tmp_path):
         assert process.wait(20) == 8
         assert rows(store, "SELECT status FROM runs") == [("stopped",)]
         assert rows(store, "SELECT status FROM batches") == [("running",)]
+        with pytest.raises(RunError, match="batches of sim on 'd' are at the provider"):
+            live(store, path)  # it would buy the same requests a second time
         assert batched(store, path).done == 40
         assert set(answered(provider.log()).values()) == {1}
 
