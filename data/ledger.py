@@ -116,8 +116,8 @@ ADD_REPLIES = """
 INSERT INTO replies BY NAME
 SELECT * REPLACE (request_hash::UUID AS request_hash, run_id::UUID AS run_id,
                   received_at::TIMESTAMP AS received_at, logprobs::JSON AS logprobs)
-FROM arriving_replies
-WHERE request_hash::UUID NOT IN (SELECT request_hash FROM replies)
+FROM arriving_replies  -- two runs at once may both have bought one: both were paid
+WHERE (request_hash::UUID, run_id::UUID) NOT IN (SELECT (request_hash, run_id) FROM replies)
 """
 ADD_LINKS = """
 INSERT INTO label_replies BY NAME

@@ -117,6 +117,7 @@ KNOWN_REPLIES = """
 SELECT request_hash, text, served_model, finish_reason, prompt_tokens, completion_tokens, paid_usd,
        price_version, seconds, logprobs, fingerprint
 FROM replies WHERE request_hash IN (SELECT unnest($hashes::UUID[])) AND text IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY request_hash ORDER BY received_at) = 1
 """
 REPLY_TOKENS = """
 SELECT avg(completion_tokens), count(completion_tokens) FROM replies

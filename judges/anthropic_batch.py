@@ -71,6 +71,8 @@ class AnthropicBatchClient(SdkBatches):
     known. Raises JudgeError for a model of another provider, ProviderError for a missing key.
     """
 
+    keeps_tags = False
+
     def __init__(
         self,
         judge: Judge,

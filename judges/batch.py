@@ -97,6 +97,9 @@ class BatchClient(Protocol):
     has been by then.
     """
 
+    keeps_tags: bool
+    """Whether `find` can find a batch; where not, one whose id was lost stays unknown."""
+
     def chunks(self, requests: Sequence[Request]) -> list[list[Request]]:
         """As many batches as the provider's limits ask for; of equal requests one is kept.
 

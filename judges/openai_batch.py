@@ -77,6 +77,8 @@ class OpenAIBatchClient(SdkBatches):
     known. Raises JudgeError for a model of another provider, ProviderError for a missing key.
     """
 
+    keeps_tags = True
+
     def __init__(
         self,
         judge: Judge,

@@ -77,6 +77,7 @@ class Batches:
         self.reserved_usd = 0.0
         self.out_of_budget = False
         self.unseen = 0
+        self.told: set[UUID] = set()
         self.reduced: set[str] = set()
 
     def run(self) -> RunStatus:
@@ -109,8 +110,7 @@ class Batches:
                 continue
             error = next((e for r in needed if (e := self.failed.get(r.request_hash))), None)
             if error is not None:
-                status = LabelStatus.REFUSED if error.refused else LabelStatus.FAILED
-                self.book.keep(asking.failed(status, error.reason))
+                self._keep_failure(asking, error)
                 continue
             for request in needed:
                 if len(wanted) < MOST_REQUESTS and self._fits(request, wanted):
@@ -118,6 +118,14 @@ class Batches:
         self.report(self.progress)
         self._submit_all(list(wanted.values()))
         return bool(wanted)
+
+    def _keep_failure(self, asking: Asking, error: CallError) -> None:
+        """Once: a later round meets it again."""
+        status = LabelStatus.REFUSED if error.refused else LabelStatus.FAILED
+        judgments = asking.failed(status, error.reason)
+        if judgments[0].label.label_id not in self.told:
+            self.told.add(judgments[0].label.label_id)
+            self.book.keep(judgments)
 
     def _askings(self, judge: AnyJudge) -> Iterator[tuple[Asking, dict[UUID, Reply]]]:
         """Everything that has no label yet, with the replies that the store holds."""
@@ -172,12 +180,18 @@ class Batches:
         try:
             batch.batch_id = client.submit(chunk, batch.tag)
         except CallError as error:
-            batch.batch_id = client.find(batch.tag) if error.maybe_paid else None
+            batch.batch_id = self._found(client, batch) if error.maybe_paid else None
             if batch.batch_id is None:
                 self._was_not_made(batch, error)
         self._note(batch, "running")
         self.book.journal.sync()
         self.open.append(batch)
+
+    def _found(self, client: BatchClient, batch: _Open) -> str | None:
+        try:
+            return client.find(batch.tag)
+        except CallError as error:
+            raise _hopeless(error) from error
 
     def _was_not_made(self, batch: _Open, error: CallError) -> None:
         if not error.maybe_paid:
@@ -212,20 +226,22 @@ class Batches:
         self.progress.waiting = None
 
     def _look_at(self, batch: _Open) -> None:
-        client = self.clients[batch.address]
         try:
-            state = client.state(batch.batch_id or "")
+            self._take(self.clients[batch.address], batch)
         except CallError as error:  # the batch goes on without being looked at
             self._lost_sight(error)
-            return
-        self.unseen = 0
+        else:
+            self.unseen = 0
+
+    def _take(self, client: BatchClient, batch: _Open) -> None:
+        """What a batch bought, if it has ended."""
+        state = client.state(batch.batch_id or "")
         self.progress.waiting = (
             f"{len(self.open)} batches at the provider: {state.n_done:,} of "
             f"{len(batch.requests):,} requests done"
         )
         if state.status is BatchStatus.RUNNING:
             return
-        self.open.remove(batch)
         if state.status is BatchStatus.FAILED:
             self._give_back(batch)
             self._note(batch, "failed")
@@ -234,6 +250,7 @@ class Batches:
                 "Nothing of it was charged. Mend the judge file, then give the same command again.",
             )
         self._collect(client, batch)
+        self.open.remove(batch)
         self._note(batch, state.said)
         self.book.commit()
 
@@ -314,19 +331,31 @@ class Batches:
                 _follow(found, event)
             elif event["event"] == "sent":
                 most_usd[event["request_hash"]] = event["most_usd"] or 0.0
+            elif event["event"] in ("reply", "failed"):
+                most_usd.pop(event["request_hash"], None)
         alive = []
         for batch in found.values():
-            if batch.batch_id is None:
-                batch.batch_id = self.clients[batch.address].find(batch.tag)
-                if batch.batch_id is not None:
-                    self._note(batch, "running")
-            if batch.batch_id is None:
-                self._note(batch, "never made")
-            else:
-                batch.most_usd = sum(most_usd.get(request, 0.0) for request in batch.requests)
+            batch.requests = [request for request in batch.requests if request in most_usd]
+            batch.most_usd = sum(most_usd[request] for request in batch.requests)
+            if self._is_there(batch):
                 self._set_aside_again(batch)
                 alive.append(batch)
         return alive
+
+    def _is_there(self, batch: _Open) -> bool:
+        """Whether the provider has it. Without tags nobody knows: it stays possibly paid."""
+        client = self.clients[batch.address]
+        if batch.batch_id is not None:
+            return True
+        try:
+            batch.batch_id = client.find(batch.tag)
+        except CallError as error:
+            raise _hopeless(error) from error
+        if batch.batch_id is None and client.keeps_tags:
+            self._set_aside_again(batch)
+            self._give_back(batch)
+        self._note(batch, "never made" if batch.batch_id is None else "running")
+        return batch.batch_id is not None
 
     def _set_aside_again(self, batch: _Open) -> None:
         """What counted as possibly paid while nobody looked is on its way again."""

@@ -104,7 +104,7 @@ def label(
             if lock is not None:
                 sender = client if batching is None else batching
                 return _session(store, judge, sender, options, annotators, todo, report, lock)
-        ended = _watch(store, annotators[0], options.dataset, todo, report)
+        ended = _watch(store, judge, annotators[0], options, todo, report)
         if ended is not None:
             return ended
         take_up(store)
@@ -192,18 +192,12 @@ def _open_run(
 
     A run keeps its cap when it is continued without one.
     """
-    settings = {
-        "limit": options.limit,
-        "orders": judge.orders.value,
-        "criterion": judge.criterion,
-        "repeats": options.repeats,
-    }
     run = Run(
         uuid4(),
         annotator.annotator_id,
         annotator.name,
         options.dataset,
-        settings,
+        _settings(judge, options),
         planned,
         datetime.now(UTC),
         options.budget_usd,
@@ -221,6 +215,16 @@ def _open_run(
     return replace(run, run_id=run_id, started_at=started, budget_usd=budget), found["used_usd"]
 
 
+def _settings(judge: AnyJudge, options: LabelOptions) -> dict[str, Any]:
+    """What makes two commands the same run."""
+    return {
+        "limit": options.limit,
+        "orders": judge.orders.value,
+        "criterion": judge.criterion,
+        "repeats": options.repeats,
+    }
+
+
 def _unfinished(store: Store, run: Run) -> dict[str, Any] | None:
     with store.reading() as con:
         found = queries.records(
@@ -235,16 +239,18 @@ def _unfinished(store: Store, run: Run) -> dict[str, Any] | None:
 
 def _watch(
     store: Store,
+    judge: AnyJudge,
     annotator: Annotator,
-    dataset: str,
+    options: LabelOptions,
     todo: Todo,
     report: Callable[[Progress], None],
 ) -> Labelled | None:
-    """Watch the process that does the work; None where it ended without a word."""
-    lock = _lock_path(store, annotator, dataset)
+    """Watch the process that does the work; None where it was killed, or did something else."""
     progress = Progress(todo.planned, todo.done)
-    status = follow_lock(store, lock, progress, report)
-    return None if status is None else _result(todo, progress, None, status, watched=True)
+    tail = follow_lock(store, _lock_path(store, annotator, options.dataset), progress, report)
+    if tail.ended is None or tail.settings != _settings(judge, options):
+        return None
+    return _result(todo, progress, None, tail.ended, watched=True)
 
 
 def _result(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.journal import is_live, read_events
 from data.records import RunStatus
@@ -23,16 +23,16 @@ LOOK_SECONDS = 0.5
 
 def follow_lock(
     store: Store, lock: Path, progress: Progress, report: Callable[[Progress], None]
-) -> RunStatus | None:
-    """Follow the holder of a lock until it lets go; how its run ended, None where it was killed."""
+) -> Tail:
+    """Follow the holder of a lock until it lets go."""
     return _follow(lambda: _journal_of(store, lock), lambda: is_held(lock), Tail(progress), report)
 
 
 def follow_run(
     journal: Path, progress: Progress, report: Callable[[Progress], None]
 ) -> RunStatus | None:
-    """Follow a run by its journal, as long as a process writes it."""
-    return _follow(lambda: journal, lambda: is_live(journal), Tail(progress), report)
+    """Follow a run by its journal, as long as a process writes it; None where it was killed."""
+    return _follow(lambda: journal, lambda: is_live(journal), Tail(progress), report).ended
 
 
 def _follow(
@@ -40,7 +40,7 @@ def _follow(
     goes_on: Callable[[], bool],
     tail: Tail,
     report: Callable[[Progress], None],
-) -> RunStatus | None:
+) -> Tail:
     while True:
         last = not goes_on()  # asked before the journal is read: what comes later is not missed
         path = journal()
@@ -48,12 +48,14 @@ def _follow(
             tail.read(path)
         report(tail.progress)
         if last:
-            return tail.ended
+            return tail
         time.sleep(LOOK_SECONDS)
 
 
 class Tail:
     """Counts what a journal says, from where it was read before.
+
+    `ended` is how its run ended, None where it goes on or was killed.
 
     A run that was continued begins anew in its journal: only its last session is counted.
     """
@@ -61,6 +63,7 @@ class Tail:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.ended: RunStatus | None = None
+        self.settings: dict[str, Any] | None = None
         self.offset = 0
 
     def read(self, journal: Path) -> None:
@@ -80,6 +83,7 @@ class Tail:
             progress.spent_usd = 0.0
             progress.planned = event["planned"]
             progress.budget_usd = event["budget_usd"]
+            self.settings = event["settings"]
             self.ended = None
         elif event["event"] == "reply":
             progress.spent_usd += event["paid_usd"] or 0.0
