@@ -267,7 +267,7 @@ class Batches:
         for line in client.results(batch.batch_id or "", requests):
             answered.add(line.custom_id)
             if line.reply is not None:
-                self.book.received(batch.address[0], line.reply)
+                self.book.received(batch.address[0], line.reply, alone=False)
                 self.progress.used_usd += line.reply.paid_usd or 0.0
             else:
                 if isinstance(line.error, UnsupportedError):

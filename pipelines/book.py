@@ -83,6 +83,7 @@ class Book:
         self.committer = Committer(store, self.path)
         self._own = annotators[0].annotator_id
         self._annotators = annotators
+        self._received: list[Event] = []
         self._fingerprints: set[str] = set()
         self._served: set[str] = set()
 
@@ -106,8 +107,9 @@ class Book:
             self.pending = not self.commit(final=True)
 
     def write(self, *events: Event) -> None:
-        """Put events into the journal as they are."""
-        self.journal.write(*events)
+        """Put events into the journal as they are, behind what was received."""
+        received, self._received = self._received, []
+        self.journal.write(*received, *events)
 
     def sent(self, request_hash: UUID, most_usd: float | None) -> None:
         """A request is about to leave."""
@@ -117,9 +119,15 @@ class Book:
         """An attempt that the provider is known not to have charged."""
         self.write(failed_event(request_hash))
 
-    def received(self, model: str, reply: Reply) -> None:
-        """A reply that was bought."""
-        self.write(reply_event(reply))
+    def received(self, model: str, reply: Reply, *, alone: bool) -> None:
+        """A reply that was bought.
+
+        Where it makes its label `alone`, it is written together with that, before anything is
+        awaited: every write lets LiteLLM's threads in.
+        """
+        self._received.append(reply_event(reply))
+        if not alone:
+            self.write()
         progress = self.progress
         progress.spent_usd += reply.paid_usd or 0.0
         progress.price_known &= reply.paid_usd is not None

@@ -202,7 +202,7 @@ class Live:
                 return
             try:
                 if len(needed) == 1:
-                    await self._answer(needed[0], cell)
+                    await self._answer(needed[0], cell, alone=True)
                 else:
                     await self._answer_all(needed, cell)
             except _RefusedParameterError as error:
@@ -210,7 +210,7 @@ class Live:
 
     async def _answer_all(self, needed: Sequence[Request], cell: _Cell) -> None:
         """Several requests at once; the first error is raised when all have ended."""
-        calls = (self._answer(request, cell) for request in needed)
+        calls = (self._answer(request, cell, alone=False) for request in needed)
         ended = await asyncio.gather(*calls, return_exceptions=True)
         for error in ended:
             if error is not None:
@@ -236,13 +236,13 @@ class Live:
         self.judge = reduced
         self.progress.notes.append(f"{error.model} does not take a parameter: asked without it")
 
-    async def _answer(self, request: Request, cell: _Cell) -> None:
+    async def _answer(self, request: Request, cell: _Cell, *, alone: bool) -> None:
         """The reply to one request, bought unless somebody here has just bought it."""
         async with self._one_at_a_time(request.request_hash):
             reply = self.recent.get(request.request_hash)
             if reply is None:
                 try:
-                    reply = await self._buy(request)
+                    reply = await self._buy(request, alone=alone)
                 except UnsupportedError as error:
                     raise _RefusedParameterError(request.model, error.reason) from error
                 cell.bought = True
@@ -261,7 +261,7 @@ class Live:
             if waiting > 1:
                 self.asking[request_hash] = (lock, waiting - 1)
 
-    async def _buy(self, request: Request) -> Reply:
+    async def _buy(self, request: Request, *, alone: bool) -> Reply:
         if self.client is None:
             raise RunError(f"judge {self.judge.name} has no client", "Pass one to label().")
         tariff = self.tariffs.get((request.model, request.api_base))
@@ -282,7 +282,7 @@ class Live:
             self.out_of_budget = not self.stop.is_set() or self.out_of_budget
             self._end()
             raise
-        self.book.received(request.model, reply)
+        self.book.received(request.model, reply, alone=alone)
         self._remember(reply)
         return reply
 
