@@ -115,6 +115,8 @@ def test_requests_that_fail_in_a_batch_are_rows_with_reasons(tmp_path, judge_of)
     )
     assert reasons in ([], [(False,)])
     assert result.failed > 0
+    failed = "SELECT count(*) FROM labels WHERE status = 'failed'"
+    assert rows(store, failed) == [(result.failed,)]
 
 
 def start(store, path, *more):
@@ -175,3 +177,67 @@ def test_a_budget_holds_for_batches(tmp_path):
     spent = sum(line.prompt_tokens + 4 * line.completion_tokens for line in paid) / 2e6
     assert 0.008 < spent <= 0.01
     assert result.used_usd == pytest.approx(spent)
+
+
+class Killed(BaseException):
+    """As if the process ended here."""
+
+
+class Dying:
+    """A batch client that dies once, in one of its calls: what follows is the real one."""
+
+    keeps_tags = True
+
+    def __init__(self, client, at, after=0):
+        self.client, self.at, self.after = client, at, after
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def submit(self, requests, tag):
+        if self.at == "submit":
+            raise Killed
+        return self.client.submit(requests, tag)
+
+    def results(self, batch_id, requests):
+        for n, line in enumerate(self.client.results(batch_id, requests)):
+            if self.at == "results" and n >= self.after:
+                raise Killed
+            yield line
+
+
+def dying(store, path, at, after=0, **options):
+    judge = read_judge(path)
+    clients = {key: Dying(c, at, after) for key, c in batch_clients_for(judge).items()}
+    with pytest.raises(Killed):
+        label(store, judge, None, LabelOptions("d", **options), batching=Batching(clients, 0.1))
+
+
+def batch_price(lines):
+    answered_lines = [line for line in lines if line.answered]
+    return sum(line.prompt_tokens + 4 * line.completion_tokens for line in answered_lines) / 2e6
+
+
+def test_a_batch_that_was_never_made_costs_nothing(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 20)
+    with running(truth(20), {"m": PLAIN}) as provider:
+        path = openai_judge(tmp_path, provider)
+        dying(store, path, "submit", budget_usd=0.025)
+        assert not list(provider.log())
+        result = batched(store, path)
+        assert (result.done, result.status) == (40, RunStatus.COMPLETE)
+        assert result.used_usd == pytest.approx(batch_price(provider.log()))
+    assert rows(store, "SELECT count(*) FROM possibly_paid") == [(0,)]
+
+
+def test_killed_while_it_collects_the_budget_holds(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 100)
+    with running(truth(100), {"m": PLAIN}) as provider:
+        path = openai_judge(tmp_path, provider)
+        dying(store, path, "results", after=5, budget_usd=0.01)
+        result = batched(store, path)
+        assert set(answered(provider.log()).values()) == {1}
+        assert result.status is RunStatus.BUDGET_SPENT
+        assert 0.008 < batch_price(provider.log()) <= 0.01
+        assert result.used_usd == pytest.approx(batch_price(provider.log()))
+    assert rows(store, "SELECT sum(paid_usd) FROM replies") == [(pytest.approx(result.used_usd),)]

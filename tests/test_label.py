@@ -275,6 +275,30 @@ def test_who_watches_takes_over_where_the_other_was_killed(tmp_path):
     assert rows(store, f"SELECT count(*) {AI} AND status = 'ok'") == [(120,)]
 
 
+def test_who_watches_a_smaller_run_does_the_rest_itself(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 60)
+    with running(truth(60), {"m": Behaviour(latency_seconds=0.2)}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        first = start(store, path, "--limit", 40)
+        wait_for(lambda: list(provider.log()))
+        second = start(store, path, "--limit", 60)
+        assert (first.wait(60), second.wait(60)) == (0, 0)
+        assert set(answered(provider.log()).values()) == {1}
+    assert rows(store, f"SELECT count(*) {AI} AND status = 'ok'") == [(120,)]
+
+
+def test_two_runs_at_once_that_buy_the_same_both_count_it(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 30)
+    with running(truth(30), {"m": Behaviour(latency_seconds=1.5)}) as provider:
+        files = [judge_file(tmp_path, provider.base_url, name=name) for name in ("one", "two")]
+        processes = [start(store, path, "--concurrency", 64) for path in files]
+        assert [process.wait(60) for process in processes] == [0, 0]
+        paid = [line for line in provider.log() if line.answered]
+    assert rows(store, "SELECT sum(paid_usd) FROM replies") == [(pytest.approx(price_of(paid)),)]
+    assert rows(store, "SELECT sum(spent_usd) FROM runs") == [(pytest.approx(price_of(paid)),)]
+    assert rows(store, f"SELECT count(*) {AI} AND status = 'ok'") == [(120,)]
+
+
 def price_of(lines):
     """What the provider would charge at the prices of the judge file."""
     return sum(line.prompt_tokens + 4 * line.completion_tokens for line in lines) / 1e6
