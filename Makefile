@@ -61,7 +61,7 @@ bench: $(INSTALLED)  ## run every benchmarks/*.py
 lock:  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@uv --version >/dev/null 2>&1 || { echo "make lock needs uv (pip install uv)" >&2; exit 1; }
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --quiet $(ARGS) --output-file requirements.lock
+		--no-header --no-annotate --no-strip-extras --quiet $(ARGS) --output-file requirements.lock
 
 clean:  ## remove caches and build output; .venv, stores and ./demo stay
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
