@@ -81,7 +81,7 @@ def show_run(path: Path, run: str, *, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    print_table(["", ""], [[name, _shown(value)] for name, value in _facts(row)])
+    print_table(["", ""], [[name, _said(value)] for name, value in _facts(row)])
     _say_failures(row)
     for batch in row["batches"]:
         say(f"batch {batch['batch_id']}: {batch['n_requests']:,} requests, {batch['status']}")
@@ -104,10 +104,6 @@ def _facts(row: dict[str, Any]) -> list[tuple[str, Any]]:
         ("ended", row["ended_at"]),
         ("settings", ", ".join(f"{name} {value}" for name, value in settings.items())),
     ]
-
-
-def _shown(value: Any) -> Any:
-    return _said(value)
 
 
 def watch_run(path: Path, run: str) -> None:

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from data.store import Store
 
 LITELLM = """
-import asyncio, json, sys
-from judges.litellm_client import load_litellm
-litellm = load_litellm()
+import asyncio, json, os, sys
+os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION", LITELLM_LOG="ERROR")
+import litellm
+litellm.suppress_debug_info = True
 base, concurrency, prompts = sys.argv[1], int(sys.argv[2]), json.load(open(sys.argv[3]))
 async def main():
     todo = iter(prompts)

@@ -281,17 +281,18 @@ def _now() -> str:
 def commit_journal(store: Store, path: Path, *, final: bool = False) -> int:
     """Commit what a journal holds beyond its stored offset; returns the number of labels.
 
+    What is written meanwhile waits for the next call: a live run would never let this one end.
     `final` says that its run has ended or its process is gone: requests without a reply become
     possibly paid. Raises StoreLockedError where somebody else holds the store; what was committed
     until then stays, the rest comes with the next call.
     """
-    total = 0
+    total, size = 0, path.stat().st_size
     while True:
         offset = _committed(store, path)
         events, end = read_events(path, offset)
         if events:
             total += _commit_events(store, path.stem, events, offset, end)
-        if end >= path.stat().st_size or not events:
+        if end >= size or not events:
             break
     if final:
         _settle(store, path)
@@ -453,8 +454,9 @@ def _insert(con: Connection, events: Sequence[Event], tables: dict[str, pa.Table
         con.execute(sql)
 
 
-def _add_run(con: Connection, event: Event) -> None:
-    annotators = tuple(
+def annotators_in(event: Event) -> tuple[Annotator, ...]:
+    """The annotators of a `run` line, the judge's own first."""
+    return tuple(
         Annotator(
             kind=AnnotatorKind(each["kind"]),
             name=each["name"],
@@ -463,6 +465,10 @@ def _add_run(con: Connection, event: Event) -> None:
         )
         for each in event["annotators"]
     )
+
+
+def _add_run(con: Connection, event: Event) -> None:
+    annotators = annotators_in(event)
     con.register("arriving_annotator", annotator_table(annotators))
     con.execute(ADD_ANNOTATOR)
     con.execute(

@@ -36,7 +36,7 @@ from judges.provider_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from types import ModuleType
 
     from judges.client import Request
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 # The names that LiteLLM puts before a message, once for each layer that it passed.
 _NOISE = re.compile(r"^(?:(?:litellm\.)?[A-Za-z]+(?:Error|Exception)(?:: | - ))+")
+
+
+_CALLBACKS = ("callbacks", "success_callback", "_async_success_callback")
 
 
 def load_litellm() -> ModuleType:
@@ -59,8 +62,32 @@ def load_litellm() -> ModuleType:
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True
     litellm.telemetry = False
+    _skip_success_log(litellm)
     module: ModuleType = litellm
     return module
+
+
+def _skip_success_log(litellm: Any) -> None:
+    """Make no record of a reply for LiteLLM's callbacks while there are none.
+
+    It costs a tenth of a call, and at many calls at once the queue of records holds every reply.
+    """
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER as WORKER
+
+    enqueue = getattr(WORKER, "ensure_initialized_and_enqueue", None)
+    if enqueue is None or hasattr(enqueue, "skips"):
+        return
+
+    def enqueue_if_heard(async_coroutine: Coroutine[Any, Any, None]) -> None:
+        heard = any(getattr(litellm, name, None) for name in _CALLBACKS)
+        (enqueue if heard else _drop)(async_coroutine)
+
+    enqueue_if_heard.skips = True  # type: ignore[attr-defined]
+    WORKER.ensure_initialized_and_enqueue = enqueue_if_heard  # type: ignore[method-assign]
+
+
+def _drop(coroutine: Coroutine[Any, Any, None]) -> None:
+    coroutine.close()
 
 
 class LiteLLMClient:

@@ -268,14 +268,19 @@ class Batches:
             answered.add(line.custom_id)
             if line.reply is not None:
                 self.book.received(batch.address[0], line.reply, alone=False)
-                self.progress.used_usd += line.reply.paid_usd or 0.0
+                self._use(requests[line.custom_id], line.reply.paid_usd)
             else:
                 if isinstance(line.error, UnsupportedError):
                     self._reduce(batch.address[0], line.error)
                 self._failed(UUID(line.custom_id), line.error, charged=line.charged)
+                self._use(requests[line.custom_id], None if line.charged else 0.0)
         for custom_id in set(batch.requests) - answered:
             self.book.declined(UUID(custom_id))
         self.reserved_usd -= batch.most_usd
+
+    def _use(self, request: Request, paid_usd: float | None) -> None:
+        """Count a request against the budget: the most it can cost where nobody knows."""
+        self.progress.used_usd += self._most_usd(request) if paid_usd is None else paid_usd
 
     def _failed(self, request_hash: UUID, error: CallError | None, *, charged: bool) -> None:
         if not charged:

@@ -21,7 +21,7 @@ from pipelines.engines.calls import BudgetSpentError, Gates, StoppedError, call
 from pipelines.engines.local import run_cells
 from pipelines.engines.pacing import Pacer, Throttle
 from pipelines.known import known_replies
-from pipelines.tasks import Pages
+from pipelines.tasks import PAGE, Pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import LabelOptions
 
 TELL_SECONDS = 0.25
-RECENT = 10_000  # more than tasks can wait between being read and being asked
+RECENT = 4 * PAGE  # about as many as wait between being read and being asked
 Read = TypeVar("Read")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from data.store import Store
     from judges.task import AnyJudge
 
-PAGE = 1000
+PAGE = 500
 PROMPTS = 200  # a page of a judge that sees all comparisons of a prompt
 NO_LIMIT = 2**62
 

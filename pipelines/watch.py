@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from data.journal import is_live, read_events
+from data.ledger import annotators_in
 from data.records import RunStatus
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Tail:
         self.progress = progress
         self.ended: RunStatus | None = None
         self.settings: dict[str, Any] | None = None
+        self._own = ""
         self.offset = 0
 
     def read(self, journal: Path) -> None:
@@ -84,16 +86,21 @@ class Tail:
             progress.planned = event["planned"]
             progress.budget_usd = event["budget_usd"]
             self.settings = event["settings"]
+            self._own = str(annotators_in(event)[0].annotator_id)
             self.ended = None
         elif event["event"] == "reply":
             progress.spent_usd += event["paid_usd"] or 0.0
             progress.price_known &= event["paid_usd"] is not None
-        elif event["event"] == "label" and event["status"] == "failed":
-            progress.failed += 1
-        elif event["event"] == "label":
-            progress.done += 1
+        elif event["event"] == "label" and self._counts(event):
+            progress.failed += event["status"] == "failed"
+            progress.done += event["status"] != "failed"
         elif event["event"] == "end":
             self.ended = RunStatus(event["status"])
+
+    def _counts(self, label: Event) -> bool:
+        """Neither those of a jury's members nor those of single criteria make progress."""
+        criterion = (self.settings or {}).get("criterion")
+        return bool(label["annotator_id"] == self._own and label["criterion"] == criterion)
 
 
 def is_held(lock: Path) -> bool:

@@ -259,6 +259,20 @@ def test_a_second_process_watches_instead_of_paying_twice(tmp_path):
     assert {planned for _, planned in seen} == {200}
 
 
+def test_who_watches_a_rubric_counts_what_the_run_counts(tmp_path):
+    store = make_store(tmp_path / "s.duckdb", 20)
+    with running(truth(20), {"m": Behaviour(latency_seconds=0.2)}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        text = path.read_text().replace('template = "pairwise-brief"', 'kind = "rubric"')
+        path.write_text(text)
+        first = start(store, path)
+        wait_for(lambda: list(provider.log()))
+        result = run_judge(store, path)
+        assert first.wait() == 0
+    assert (result.watched, result.planned, result.done) == (True, 40, 40)
+    assert rows(store, f"SELECT count(*) {AI}") == [(6 * 40,)]
+
+
 def test_who_watches_takes_over_where_the_other_was_killed(tmp_path):
     store = make_store(tmp_path / "s.duckdb", 60)
     with running(truth(60), {"m": Behaviour(latency_seconds=0.2)}) as provider:

@@ -17,7 +17,7 @@ async def run_cells(
     *,
     concurrency: int,
     stop: asyncio.Event,
-    ahead: int = 2000,
+    ahead: int = 500,
 ) -> None:
     """Give every cell to `work`, `concurrency` at a time, in order of arrival.
 
