@@ -51,7 +51,8 @@ WHERE dataset = $dataset ORDER BY criterion
 """
 ITEMS = """
 SELECT comparison_id, dense_rank() OVER (ORDER BY prompt_id)::INTEGER - 1 AS prompt, category,
-       length(response_a)::INTEGER AS length_a, length(response_b)::INTEGER AS length_b
+       length(response_a)::INTEGER AS length_a, length(response_b)::INTEGER AS length_b,
+       model_a, model_b
 FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL ORDER BY comparison_id
 """
 LABEL_ROWS = """
@@ -65,7 +66,7 @@ SELECT item, annotator,
            AS preference,
        repeat, CASE shown WHEN 'ab' THEN 0 WHEN 'ba' THEN 1 ELSE -1 END::TINYINT AS shown,
        status IN ('parse_error', 'refused') AS unparsed,
-       cost_usd, seconds
+       p_a, cost_usd, seconds, epoch(created_at) AS at
 FROM labels JOIN items USING (comparison_id) JOIN names USING (annotator_id)
 WHERE criterion = $criterion
 """

@@ -59,7 +59,12 @@ class Panel:
     """Arrays of one data set and criterion; `prompt` (n,) are cluster codes.
 
     `longer` (n,): +1 where response a has more characters, -1 where b has, 0 where equal or not
-    known.
+    known. `model_a`, `model_b` (n,) are places in `models`, -1 where not known.
+
+    `labels` holds one array for each column, sorted by annotator: annotator (place in
+    `annotators`), item, preference (0 a, 1 tie, 2 b, -1 none), repeat, shown (0 ab, 1 ba, -1 not
+    known), unparsed, p_a (P(a preferred), NaN where not stated), cost_usd, seconds, at (seconds
+    since 1970, UTC).
     """
 
     dataset: str
@@ -68,6 +73,9 @@ class Panel:
     prompt: NDArray[np.int32]
     category: NDArray[np.object_]
     longer: NDArray[np.int8]
+    models: tuple[str, ...]
+    model_a: NDArray[np.int32]
+    model_b: NDArray[np.int32]
     n_with_texts: int
     annotators: tuple[Who, ...]
     labels: dict[str, NDArray[Any]] = field(repr=False)
@@ -163,6 +171,7 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
     lengths = [items[name].to_numpy(zero_copy_only=False).astype(float) for name in _LENGTHS]
     difference = np.nan_to_num(lengths[0] - lengths[1])
     columns = {name: labels[name].to_numpy() for name in labels.column_names}
+    models, model_a, model_b = _models(items)
     present, columns["annotator"] = np.unique(columns["annotator"], return_inverse=True)
     found = [found[k] for k in present]  # others have labels of other criteria only
     names = _distinct(row["name"] for row in found)
@@ -174,6 +183,9 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
         prompt=items["prompt"].to_numpy(),
         category=items["category"].to_numpy(zero_copy_only=False),
         longer=np.sign(difference).astype(np.int8),
+        models=models,
+        model_a=model_a,
+        model_b=model_b,
         n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
         annotators=tuple(
             Who(row["annotator_id"], name, AnnotatorKind(row["kind"]), row["anonymous"])
@@ -184,6 +196,15 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
 
 
 _LENGTHS = ("length_a", "length_b")
+
+
+def _models(items: Any) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.int32]]:
+    """The models in order of name, and their places for a and b."""
+    pairs = [items[name].to_pylist() for name in ("model_a", "model_b")]
+    names = sorted({name for names in pairs for name in names if name is not None})
+    place = {name: k for k, name in enumerate(names)}
+    codes = [np.array([place.get(name, -1) for name in names], np.int32) for names in pairs]
+    return tuple(names), codes[0], codes[1]
 
 
 def _distinct(names: Iterable[str]) -> Iterator[str]:
