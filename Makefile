@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types contracts browser coverage format bench lock clean
+.PHONY: help setup demo test lint types contracts browser coverage format bench gates lock clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -57,6 +57,9 @@ bench: $(INSTALLED)  ## run every benchmarks/*.py
 		[ -e "$$file" ] || { echo "no benchmarks yet"; exit 0; }; \
 		echo "== $$file"; $(BIN)/python "$$file" $(ARGS); \
 	done
+
+gates: $(INSTALLED)  ## coverage of the intervals in 1,000 simulated worlds a gate (some minutes)
+	@$(BIN)/python -m tests.gates $(ARGS)
 
 lock:  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@uv --version >/dev/null 2>&1 || { echo "make lock needs uv (pip install uv)" >&2; exit 1; }

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.markup import escape
 
-from app.terminal import print_json, print_table, say
+from app.terminal import clean, out, print_json, print_table, say
 from data import queries
 from data.errors import ConcordError, InputError
 from data.ledger import take_up
+from data.records import OVERALL
 from data.store import Store
 from data.upkeep import remove_dataset, what_removing_takes
 from pipelines.export import export_labels
+from pipelines.panel import read_panel
+from pipelines.support import (
+    counts_of,
+    sentences,
+    smallest_differences,
+    smallest_in_words,
+    supports,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from pipelines.support import Support
+
+DEFAULT_STORE = "concord.duckdb"
 
 
 def take_up_if_possible(store: Store) -> None:
@@ -50,16 +67,42 @@ def list_datasets(path: Path, *, as_json: bool) -> None:
 
 
 def show_dataset(path: Path, dataset: str, *, as_json: bool) -> None:
-    """The annotators of a data set."""
+    """A data set: its counts and annotators, what it supports, and what to collect for the rest."""
     store = Store(path)
     take_up_if_possible(store)
     with store.reading() as con:
         queries.check_dataset(con, dataset)
         found = queries.records(con, queries.ANNOTATORS, dataset=dataset)
         criteria = [row[0] for row in queries.rows(con, queries.CRITERIA, dataset=dataset)]
+    criterion = OVERALL if OVERALL in criteria or not criteria else criteria[0]
+    panel = read_panel(store, dataset, criterion)
+    counts, rows, smallest = counts_of(panel), supports(panel), smallest_differences(panel)
+    rows = [replace(row, command=_in_store(row.command, path)) for row in rows]
     if as_json:
-        print_json({"dataset": dataset, "criteria": criteria, "annotators": found})
+        print_json({
+            "dataset": dataset, "simulated": panel.simulated, "criteria": criteria,
+            "annotators": found, "criterion": criterion, "counts": counts, "supports": rows,
+            "smallest_differences": smallest,
+        })  # fmt: skip
         return
+    mark = "   (simulated labels)" if panel.simulated else ""
+    _print_lines([f"{dataset}{mark}", *sentences(counts), ""])
+    _print_annotators(found)
+    about = f" (criterion {criterion})" if len(criteria) > 1 else ""
+    _print_supports(rows, about)
+    _print_lines(["", f"Smallest true difference that would be found with 80% power{about}:"])
+    print_table(["difference", "smallest", "rests on"], smallest_in_words(smallest))
+    say(f"criteria: {', '.join(criteria)}")
+
+
+def _in_store(command: str | None, path: Path) -> str | None:
+    """A command on this store; the usual one needs no naming."""
+    if command is None or str(path) == DEFAULT_STORE:
+        return command
+    return f"{command} --store {shlex.quote(str(path))}"
+
+
+def _print_annotators(found: list[dict[str, Any]]) -> None:
     print_table(
         ["annotator", "kind", "anonymous", "labels", "usable", "order known", "priced", "timed"],
         [
@@ -69,7 +112,36 @@ def show_dataset(path: Path, dataset: str, *, as_json: bool) -> None:
         ],
         numbers=range(3, 8),
     )
-    say(f"criteria: {', '.join(criteria)}")
+
+
+def _print_supports(rows: list[Support], about: str) -> None:
+    """What is supported, what is not yet, and the commands that the latter names by number."""
+    yes, no = ([row for row in rows if row.available is wanted] for wanted in (True, False))
+    if yes:
+        _print_lines([""])
+        print_table([f"supported{about}", "rests on"], [[row.what, row.basis] for row in yes])
+    if not no:
+        return
+    commands = list(dict.fromkeys(row.command for row in no if row.command))
+    _print_lines([""])
+    print_table(
+        [f"not supported{about}", "why", "to get it"],
+        [[row.what, row.basis, _action(row, commands)] for row in no],
+    )
+    if commands:
+        _print_lines(["", "Commands (concord plan says what a judge would cost):"])
+        _print_lines(f"({k}) {command}" for k, command in enumerate(commands, start=1))
+
+
+def _action(row: Support, commands: list[str]) -> str:
+    number = f" ({commands.index(row.command) + 1})" if row.command else ""
+    return f"{row.collect}{number}"
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    """Lines on stdout, never wrapped: a command must stay one line to be copied."""
+    for line in lines:
+        out().print(escape(clean(line)), soft_wrap=True)
 
 
 def remove(path: Path, dataset: str, *, yes: bool, as_json: bool) -> None:

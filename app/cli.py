@@ -60,6 +60,7 @@ class ReportFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 class Majority(StrEnum):
@@ -75,6 +76,22 @@ class Unparsed(StrEnum):
     DROP = "drop"
     TIE = "tie"
     WRONG = "wrong"
+
+
+class Ties(StrEnum):
+    """Rules for ties."""
+
+    CLASS = "class"
+    DROP = "drop"
+    HALF = "half"
+
+
+class Slices(StrEnum):
+    """Columns to slice a data set by."""
+
+    CATEGORY = "category"
+    LENGTH = "length"
+    MODELS = "models"
 
 
 @app.callback()
@@ -192,7 +209,7 @@ def datasets_show(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """The annotators of a data set, and what is known of their labels."""
+    """What a data set holds, what it supports, and what to collect for the rest."""
     from app.browsing import show_dataset
 
     show_dataset(store, dataset, as_json=as_json)
@@ -445,6 +462,18 @@ def labels_reparse(
     run_reparse(store, run, as_json=as_json)
 
 
+CriterionOption = Annotated[str | None, typer.Option(help="Which criterion's labels.")]
+MajorityOption = Annotated[
+    Majority, typer.Option(help="mode: a split mode is a tie; sign: of the mean label.")
+]
+UnparsedOption = Annotated[
+    Unparsed, typer.Option(help="Replies without a verdict: left out, a tie, or wrong.")
+]
+TiesOption = Annotated[
+    Ties, typer.Option(help="A tie is a class of its own, left out, or half of each.")
+]
+
+
 @app.command()
 def report(
     dataset: DatasetOption = None,
@@ -453,19 +482,32 @@ def report(
         ReportFormat, typer.Option("--format", help="Form of the result.")
     ] = ReportFormat.TABLE,
     section: Annotated[
-        list[str] | None, typer.Option(help="agreement, bias or cost. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="agreement, chance, replacement, calibration, ranking, consistency, humans, bias "
+            "or cost. Repeatable; default: agreement, bias and cost."
+        ),
     ] = None,
-    criterion: Annotated[str | None, typer.Option(help="Which criterion's labels.")] = None,
-    majority: Annotated[
-        Majority, typer.Option(help="mode: a split mode is a tie; sign: of the mean label.")
-    ] = Majority.MODE,
-    unparsed: Annotated[
-        Unparsed, typer.Option(help="Replies without a verdict: left out, a tie, or wrong.")
-    ] = Unparsed.DROP,
+    judge: Annotated[
+        list[str] | None, typer.Option("--judge", "-j", help="Only this judge. Repeatable.")
+    ] = None,
+    criterion: CriterionOption = None,
+    majority: MajorityOption = Majority.MODE,
+    unparsed: UnparsedOption = Unparsed.DROP,
+    ties: TiesOption = Ties.CLASS,
+    slice_by: Annotated[
+        Slices, typer.Option("--slice", help="What slices are made by.")
+    ] = Slices.CATEGORY,
     slices: Annotated[
-        bool, typer.Option("--slices", help="By category too (files always are).")
+        bool, typer.Option("--slices", help="Show the slices too (files always do).")
     ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="All columns.")] = False,
+    intervals: Annotated[
+        bool, typer.Option(help="Without: estimates of agreement alone, for very large data sets.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; html needs one.", dir_okay=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Agreement, position, length and cost of both sources, with 95% intervals over prompts.
@@ -474,22 +516,85 @@ def report(
     Examples:
       concord report --dataset mine
       concord report --dataset mine --section agreement --slices
+      concord report --dataset mine --section chance --section ranking
+      concord report --dataset mine --ties drop --judge gpt-4
       concord report --dataset mine --format json > mine.json
+      concord report --dataset mine --format html --out mine.html
     """  # fmt: skip
-    from app.reporting import run_report
+    from app.reporting import Wanted, run_report
 
     chosen = ReportFormat.JSON if as_json else report_format
-    run_report(
-        store,
-        dataset,
-        chosen,
-        section or [],
-        criterion,
-        majority,
-        unparsed,
-        slices=slices,
-        wide=wide,
+    wanted = Wanted(
+        dataset, tuple(section or ()), tuple(judge or ()), criterion, majority, unparsed, ties,
+        slice_by, intervals,
+    )  # fmt: skip
+    run_report(store, wanted, chosen, out, slices=slices, wide=wide)
+
+
+@app.command("compare")
+def compare_(
+    first: Annotated[str, typer.Argument(metavar="JUDGE", help="A judge of the data set.")],
+    second: Annotated[str, typer.Argument(metavar="JUDGE", help="Another one.")],
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    criterion: CriterionOption = None,
+    majority: MajorityOption = Majority.MODE,
+    unparsed: UnparsedOption = Unparsed.DROP,
+    ties: TiesOption = Ties.CLASS,
+    as_json: JsonOption = False,
+) -> None:
+    """Two judges on the comparisons that both labelled: a paired difference, not two intervals.
+
+    \b
+    Example: concord compare gpt-4 longer --dataset mine
+    """
+    from app.reporting import Wanted, run_compare
+
+    wanted = Wanted(dataset, (), (first, second), criterion, majority, unparsed, ties)
+    run_compare(store, wanted, as_json=as_json)
+
+
+@app.command()
+def simulate(
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Name of the data set to make.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with the world's settings.")
+    ] = None,
+    prompts: Annotated[int | None, typer.Option(help="How many prompts.")] = None,
+    comparisons_per_prompt: Annotated[int | None, typer.Option(help="Of each prompt.")] = None,
+    humans: Annotated[int | None, typer.Option(help="How many humans.")] = None,
+    judges: Annotated[
+        int | None, typer.Option(min=0, help="How many judges, from sharp to noisy.")
+    ] = None,
+    position_bias: Annotated[
+        float | None, typer.Option(help="Of all judges, for the response shown first.")
+    ] = None,
+    length_bias: Annotated[
+        float | None, typer.Option(help="Of all judges, for the longer response.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed draws another world.")] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a file with every setting and stop.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a data set whose truth is known: what the report finds can be checked against it.
+
+    \b
+    Examples:
+      concord simulate --dataset known --judges 3 --position-bias 0.5
+      concord simulate --template > world.toml
+      concord simulate --dataset mine --config world.toml
+    """  # fmt: skip
+    from app.simulating import Wanted, run_simulate
+
+    wanted = Wanted(
+        prompts, comparisons_per_prompt, humans, judges, position_bias, length_bias, seed
     )
+    run_simulate(store, dataset, config, wanted, as_template=template, as_json=as_json)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from app.reporting import run_report
+from app.reporting import Wanted, run_report
 from app.serve import command, wait_until_ready
 from app.terminal import ProgressLine, print_imported, print_labelled, say
 from data.errors import InputError
@@ -31,7 +31,8 @@ def run_demo(folder: Path, *, serve: bool, port: int) -> None:
         )
     if not demo.made:
         say(f"{demo.store} is there already; remove the folder {folder} to make it anew")
-    run_report(demo.store, "sample", "table", [], None, "mode", "drop", slices=False, wide=False)
+    wanted = Wanted("sample", (), (), None, "mode", "drop", "class")
+    run_report(demo.store, wanted, "table", None, slices=False, wide=False)
     if serve:
         serve_app(demo.store, port)
     else:

@@ -1,48 +1,119 @@
-"""`concord report`."""
+"""`concord report` and `concord compare`."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from app.browsing import chosen_dataset, take_up_if_possible
-from app.terminal import print_estimates_as, print_json, print_report
+from app.terminal import print_estimates_as, print_json, print_report, print_rows, say
 from data.errors import InputError
 from data.store import Store
-from pipelines.compare import SECTIONS, estimates_of
+from pipelines.compare import DEFAULT_SECTIONS, SECTIONS, compare_judges, estimates_of
 from pipelines.estimates import as_row
+from pipelines.findings import difference_sentence
 from pipelines.panel import read_panel
 from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
+from pipelines.stats.agreement import TieRule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
+
+    from pipelines.estimates import Estimate
+    from pipelines.panel import Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a command line asks for."""
+
+    dataset: str | None
+    sections: tuple[str, ...]
+    judges: tuple[str, ...]
+    criterion: str | None
+    majority: str
+    unparsed: str
+    ties: str
+    slice_by: str = "category"
+    intervals: bool = True
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return Rules(
+            MajorityRule(self.majority),
+            UnparsedRule(self.unparsed),
+            TieRule(self.ties),
+            self.intervals,
+        )
 
 
 def run_report(
-    path: Path,
-    dataset: str | None,
-    form: str,
-    sections: Sequence[str],
-    criterion: str | None,
-    majority: str,
-    unparsed: str,
-    *,
-    slices: bool,
-    wide: bool,
+    path: Path, wanted: Wanted, form: str, out: Path | None, *, slices: bool, wide: bool
 ) -> None:
-    """Print the Estimate rows of a data set."""
-    for section in sections:
+    """Print the Estimate rows of a data set, or write them as a page."""
+    for section in wanted.sections:
         if section not in SECTIONS:
             raise InputError(f"no section {section!r}", f"There are: {', '.join(SECTIONS)}.")
+    if (form == "html") != (out is not None):
+        raise InputError(
+            "a page needs a file to write" if form == "html" else f"--out is for html, not {form}",
+            "--format html --out report.html; others print: redirect them with >.",
+        )
     store = Store(path)
     take_up_if_possible(store)
-    panel = read_panel(store, chosen_dataset(store, dataset), criterion)
-    rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
-    rows = estimates_of(panel, rules, sections or tuple(SECTIONS))
-    if form == "json":
+    dataset = chosen_dataset(store, wanted.dataset)
+    panel = read_panel(store, dataset, wanted.criterion, wanted.judges)
+    if not wanted.intervals and not wanted.sections:
+        wanted = replace(wanted, sections=("agreement",))
+    sections = wanted.sections or (tuple(SECTIONS) if form == "html" else DEFAULT_SECTIONS)
+    sliced = wanted.slice_by if wanted.intervals else None
+    rows = estimates_of(panel, wanted.rules, sections, sliced)
+    if out is not None:
+        _write_page(out, panel, rows)
+    elif form == "json":
         estimates = [as_row(row) for row in rows]
         print_json({"dataset": panel.dataset, "simulated": panel.simulated, "estimates": estimates})
     elif form == "table":
         print_report(panel.dataset, panel.simulated, rows, wide=wide, slices=slices)
+        others = [name for name in SECTIONS if name not in sections]
+        if others and not wanted.sections:
+            say(f"more: --section {', '.join(others)}; all on a page: --format html --out FILE")
     else:
         print_estimates_as(form, rows)
+
+
+def _write_page(out: Path, panel: Panel, rows: list[Estimate]) -> None:
+    from app.html_report import html_report
+
+    kinds = {who.name: who.kind for who in panel.annotators}
+    page = html_report(
+        panel.dataset,
+        panel.simulated,
+        rows,
+        made_at=datetime.now(UTC),
+        kinds=kinds,
+        command=shlex.join(["concord", *sys.argv[1:]]),
+    )
+    try:
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}", "Name another --out.") from error
+    say(f"wrote {out}: one file, to open in a browser or to send")
+
+
+def run_compare(path: Path, wanted: Wanted, *, as_json: bool) -> None:
+    """Print the paired difference of two judges."""
+    store = Store(path)
+    take_up_if_possible(store)
+    dataset, (first, second) = chosen_dataset(store, wanted.dataset), wanted.judges
+    rows = compare_judges(
+        store, dataset, first, second, rules=wanted.rules, criterion=wanted.criterion
+    )
+    if as_json:
+        print_json({"dataset": dataset, "estimates": [as_row(row) for row in rows]})
+        return
+    print_rows(difference_sentence(rows), rows)

@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.estimates import ALL, COLUMNS, as_row
-from pipelines.findings import section_title
-from pipelines.tables import tables_of
+from pipelines.tables import rows_table, tables_of
+from pipelines.titles import section_title
 from pipelines.wording import duration, money
 
 if TYPE_CHECKING:
@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 PLAIN_SECONDS = 10.0
-SECTION_NAMES = {"agreement": "Agreement", "bias": "Position and length", "cost": "Cost and time"}
+SECTION_NAMES = {
+    "agreement": "Agreement",
+    "chance": "Agreement beyond chance",
+    "replacement": "Could it replace a human?",
+    "calibration": "Stated probabilities",
+    "ranking": "Rankings of models",
+    "consistency": "Consistency",
+    "humans": "Human annotators",
+    "bias": "Position and length",
+    "cost": "Cost and time",
+}
 
 errors = Console(stderr=True, highlight=False)
 
@@ -157,7 +167,15 @@ def print_report(
             for table in tables_of(section, shown):
                 _print_pivot(console, table, slices=slices)
         if len(mine) > len(shown):
-            console.print(f"[dim]{len(mine) - len(shown):,} more rows by category: --slices[/dim]")
+            console.print(f"[dim]{len(mine) - len(shown):,} more rows by slice: --slices[/dim]")
+
+
+def print_rows(title: str, rows: Sequence[Estimate]) -> None:
+    """A sentence and a line for each row, on stdout."""
+    console = out()
+    console.print(escape(clean(title)) + "\n")
+    table = rows_table(rows)
+    _print_pivot(console, table, slices=False)
 
 
 def _print_pivot(console: Console, table: Pivot, *, slices: bool) -> None:

@@ -66,6 +66,10 @@ _RULES = {
     "majority=mode": "majority: the most frequent label, a split is a tie",
     "majority=sign": "majority: the sign of the mean label",
     "stated orientation": "responses A and B as stored",
+    "swap-symmetrised": "whichever response is called A",
+    "ties=drop": "ties left out",
+    "ties=half": "a tie counts half",
+    "simultaneous": "the interval holds for all slices together",
     "decided labels": "labels that are no tie",
 }
 

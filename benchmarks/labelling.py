@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # not this folder: its statistics.py is none of the standard library's
+
+import statistics  # noqa: E402
 
 from judges.config import read_judge  # noqa: E402
 from judges.simulated import Behaviour, Truth, running  # noqa: E402
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 LITELLM = """
 import asyncio, json, os, sys
-os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION", LITELLM_LOG="ERROR")
+os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION")
 import litellm
 litellm.suppress_debug_info = True
 base, concurrency, prompts = sys.argv[1], int(sys.argv[2]), json.load(open(sys.argv[3]))

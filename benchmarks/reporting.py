@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # not this folder: its statistics.py is none of the standard library's
 
 from data.formats.material import COMPARISONS, LABELS, Material, table  # noqa: E402
 from data.imports import import_material  # noqa: E402

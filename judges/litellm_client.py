@@ -83,7 +83,7 @@ def _skip_success_log(litellm: Any) -> None:
         (enqueue if heard else _drop)(async_coroutine)
 
     enqueue_if_heard.skips = True  # type: ignore[attr-defined]
-    WORKER.ensure_initialized_and_enqueue = enqueue_if_heard  # type: ignore[method-assign]
+    WORKER.ensure_initialized_and_enqueue = enqueue_if_heard
 
 
 def _drop(coroutine: Coroutine[Any, Any, None]) -> None:

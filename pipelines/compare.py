@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.errors import InputError
 from pipelines.estimates import ALL
 from pipelines.panel import read_panel
-from pipelines.sections.agreement import agreement_rows
+from pipelines.sections.agreement import agreement_rows, best_reference, difference_rows
 from pipelines.sections.bias import bias_rows
+from pipelines.sections.calibration import calibration_rows
+from pipelines.sections.chance import chance_rows
+from pipelines.sections.consistency import consistency_rows
 from pipelines.sections.cost import cost_rows
+from pipelines.sections.humans import humans_rows
+from pipelines.sections.ranking import ranking_rows
+from pipelines.sections.replacement import replacement_rows
 from pipelines.sections.view import Rules, View
+from pipelines.slices import simultaneous, slice_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +28,18 @@ if TYPE_CHECKING:
     from pipelines.estimates import Estimate
     from pipelines.panel import Panel
 
-SECTIONS = {"agreement": agreement_rows, "bias": bias_rows, "cost": cost_rows}
+SECTIONS = {
+    "agreement": agreement_rows,
+    "chance": chance_rows,
+    "replacement": replacement_rows,
+    "calibration": calibration_rows,
+    "ranking": ranking_rows,
+    "consistency": consistency_rows,
+    "humans": humans_rows,
+    "bias": bias_rows,
+    "cost": cost_rows,
+}
+DEFAULT_SECTIONS = ("agreement", "bias", "cost")  # what a first look needs, in seconds
 
 
 def compare(
@@ -29,30 +48,62 @@ def compare(
     *,
     rules: Rules | None = None,
     criterion: str | None = None,
-    sections: Sequence[str] = tuple(SECTIONS),
+    sections: Sequence[str] = DEFAULT_SECTIONS,
+    judges: Sequence[str] = (),
+    slices: str | None = "category",
 ) -> list[Estimate]:
-    """All Estimate rows of a data set: overall, then by category.
+    """All Estimate rows of a data set: overall, then by slice.
 
-    Raises InputError for an unknown data set or criterion.
+    `judges` names those to compare (all without), `slices` the column of the slices (category,
+    length or models; None: none). Raises InputError for an unknown data set, criterion, judge or
+    column.
     """
-    return estimates_of(read_panel(store, dataset, criterion), rules or Rules(), sections)
+    panel = read_panel(store, dataset, criterion, judges)
+    return estimates_of(panel, rules or Rules(), sections, slices)
+
+
+def compare_judges(
+    store: Store,
+    dataset: str,
+    first: str,
+    second: str,
+    *,
+    rules: Rules | None = None,
+    criterion: str | None = None,
+) -> list[Estimate]:
+    """Two judges on the comparisons that both labelled: each one's agreement, then the difference.
+
+    Raises InputError as `compare` does, and where both are the same judge.
+    """
+    if first == second:
+        raise InputError(f"{first!r} is compared with itself", "Name two judges.")
+    panel = read_panel(store, dataset, criterion, (first, second))
+    view = View(panel, rules or Rules(), ALL, np.ones(panel.n_items, dtype=bool))
+    return list(difference_rows(view, first, second, best_reference(view), each=True))
 
 
 def estimates_of(
-    panel: Panel, rules: Rules, sections: Sequence[str] = tuple(SECTIONS)
+    panel: Panel,
+    rules: Rules,
+    sections: Sequence[str] = DEFAULT_SECTIONS,
+    slices: str | None = "category",
 ) -> list[Estimate]:
     """The rows of a panel that has been read."""
     found: dict[str, list[Estimate]] = {section: [] for section in sections}
-    for view in _views(panel, rules):
+    for view in _views(panel, rules, slices):
         for section in sections:
             rows = SECTIONS[section](view)
             # who has nothing in a slice needs no row there
             found[section] += [row for row in rows if row.n_items or view.name == ALL]
+    if "agreement" in found and slices is not None and rules.intervals:
+        found["agreement"] = simultaneous(panel, rules, slices, found["agreement"])
     return [row for section in sections for row in found[section]]
 
 
-def _views(panel: Panel, rules: Rules) -> Iterator[View]:
+def _views(panel: Panel, rules: Rules, slices: str | None) -> Iterator[View]:
     yield View(panel, rules, ALL, np.ones(panel.n_items, dtype=bool))
-    names = sorted({name for name in panel.category if name is not None})
-    for name in names if len(names) > 1 else ():
-        yield View(panel, rules, f"category={name}", panel.category == name)
+    if slices is None:
+        return
+    names, codes = slice_codes(panel, slices)
+    for place, name in enumerate(names):
+        yield View(panel, rules, f"{slices}={name}", codes == place)

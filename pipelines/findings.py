@@ -6,7 +6,6 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
-from pipelines.sections.bias import ONE_ORDER
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN
 from pipelines.wording import interval_of, money, percent, points, value_of
 
@@ -65,8 +64,8 @@ def judge_sentence(rows: Sequence[Estimate], judge: str) -> str | None:
         return None
     gap, own = gaps[0], agreement[0]
     ceiling = (own.estimate or 0.0) - (gap.estimate or 0.0)
-    figures = f"{percent(own.estimate)} v {percent(ceiling)}, gap {_figure(gap)}"
-    return f"{judge} {verdict(gap)} ({figures}; {_comparisons(gap)})"
+    figures = f"{percent(own.estimate)} v {percent(ceiling)}, gap {figure_of(gap)}"
+    return f"{judge} {verdict(gap)} ({figures}; {comparisons_of(gap)})"
 
 
 def main_reference(rows: Sequence[Estimate]) -> str:
@@ -109,8 +108,8 @@ def headline(rows: Sequence[Estimate]) -> str:
 def _majority_sentence(rows: Sequence[Estimate], judge: str) -> str:
     [row] = find(rows, "majority_agreement", judge, reference=main_reference(rows))
     return (
-        f"{judge} agrees with {_named(row.reference)} {_figure(row)} of the time "
-        f"({_comparisons(row)})"
+        f"{judge} agrees with {_named(row.reference)} {figure_of(row)} of the time "
+        f"({comparisons_of(row)})"
     )
 
 
@@ -118,12 +117,13 @@ def _named(reference: str) -> str:
     return f"the {reference}" if reference == MAJORITY else f"the label {reference!r}"
 
 
-def _figure(row: Estimate) -> str:
+def figure_of(row: Estimate) -> str:
     """An estimate with its interval, where it has one."""
     return f"{value_of(row)} {interval_of(row)}".rstrip()
 
 
-def _comparisons(row: Estimate) -> str:
+def comparisons_of(row: Estimate) -> str:
+    """How many comparisons a row rests on."""
     return f"{row.n_items:,} comparison{'' if row.n_items == 1 else 's'}"
 
 
@@ -158,64 +158,18 @@ def _list(names: Sequence[str]) -> str:
     return f"{names[0]} and {len(names) - 1:,} others"
 
 
-def section_title(section: str, rows: Sequence[Estimate]) -> str:
-    """The sentence above a section's table or figure."""
-    if section == "agreement":
-        return headline([row for row in rows if row.section == "agreement"])
-    if section == "bias":
-        return _position_title(rows)
-    return _cost_title(rows)
-
-
-def _position_title(rows: Sequence[Estimate]) -> str:
-    """The judge that an exchange of the order moves most, else that chooses the first most."""
-    consistent = [row for row in find(rows, "position_consistency") if row.subject not in BASELINES]
-    if not consistent:
-        return _one_order_title(rows)
-    worst = min(consistent, key=lambda row: (row.low is None, row.estimate or 0.0, row.subject))
-    first = find(rows, "first_shown_share", worst.subject)
-    share = f", and chooses the one shown first {value_of(first[0])} of the time" if first else ""
-    return (
-        f"{worst.subject} keeps its preference in {_figure(worst)} of {_comparisons(worst)} "
-        f"when the order is swapped{share}."
-    )
-
-
-def _one_order_title(rows: Sequence[Estimate]) -> str:
-    """Where each comparison was labelled in one order only, but not all in the same.
-
-    Not the share farthest from half: ties are in its total, so half is no reference for it.
-    """
-    mixed = [
-        row
-        for row in find(rows, "first_shown_share")
-        if row.subject not in (ONE_HUMAN, *BASELINES) and ONE_ORDER not in (row.note or "")
-    ]
-    if not mixed:
-        return "Position: not identified here, as no judge labelled both orders."
-    most = min(mixed, key=lambda row: (row.low is None, -(row.estimate or 0.0), row.subject))
-    return (
-        f"{most.subject} chooses the response shown first {_figure(most)} of the time "
-        f"({_comparisons(most)}, in one order each)."
-    )
-
-
-def _cost_title(rows: Sequence[Estimate]) -> str:
-    costs = [row for row in rows if row.statistic == "cost_usd_per_1000" and row.slice == ALL]
-    sources = {
-        "AI": [row.estimate for row in costs if row.reference == "judge labels"],
-        "human": [row.estimate for row in costs if row.subject == ONE_HUMAN],
-    }
-    known = {who: sorted(x for x in found if x is not None) for who, found in sources.items()}
-    parts = [f"1,000 {who} labels cost {_span(found)}" for who, found in known.items() if found]
-    if not parts:
-        return "What these labels cost is not known: the source gives no prices."
-    unknown = [who for who, found in known.items() if sources[who] and not found]
-    missing = f"; what {unknown[0]} labels cost is not known" if unknown else ""
-    return f"{' and '.join(parts)}{missing}."
-
-
-def _span(costs: Sequence[float]) -> str:
-    """The lowest to the highest, or the one there is."""
-    ends = list(dict.fromkeys(money(cost) for cost in (costs[0], costs[-1])))
-    return " to ".join(ends)
+def difference_sentence(rows: Sequence[Estimate]) -> str:
+    """What the paired difference of two judges allows to say."""
+    [row] = [row for row in rows if row.statistic == "agreement_difference"]
+    if row.estimate is None:
+        return f"{row.subject} and {row.reference} cannot be compared: {row.note}."
+    figure = f"{figure_of(row)} points, on the {comparisons_of(row)} that both labelled"
+    if row.low is None or row.high is None or row.low <= 0 <= row.high:
+        for least in find(rows, "detectable_difference"):
+            size = points(least.estimate).lstrip("+")
+            figure += (
+                f"; a difference of {size} points would have been found in 80% of such data sets"
+            )
+        return f"{row.subject} and {row.reference} cannot be told apart: {figure}."
+    verb = "more" if row.estimate > 0 else "less"
+    return f"{row.subject} agrees {verb} than {row.reference}: {figure}."

@@ -84,8 +84,9 @@ def label(
 
     `client` is None where no model is asked, `batching` sends requests through batch APIs instead.
     `report` is called about four times a second. Where the same run is going on in another process,
-    it is watched until it ends, and continued if it was killed. Raises InputError where there is nothing that can be labelled, PriceError where a
-    budget cannot be kept, ProviderError where no call can succeed; what was received is kept.
+    it is watched until it ends, and continued if it was killed. Raises InputError where there is
+    nothing that can be labelled, PriceError where a budget cannot be kept, ProviderError where no
+    call can succeed; what was received is kept.
     """
     take_up(store)
     while True:

@@ -16,7 +16,7 @@ from data.errors import InputError
 from data.records import OVERALL, AnnotatorKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 AB, BA, UNKNOWN = 0, 1, 2
 UNPARSED = 3
-RESERVED = ("one human", "human ceiling", "human majority")  # subjects that are no annotators
+# Subjects that are no annotators.
+RESERVED = ("one human", "human ceiling", "human majority", "humans")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Panel:
     """Arrays of one data set and criterion; `prompt` (n,) are cluster codes.
 
     `longer` (n,): +1 where response a has more characters, -1 where b has, 0 where equal or not
-    known. `model_a`, `model_b` (n,) are places in `models`, -1 where not known.
+    known. `length` (n,): characters of both responses together, NaN where not known. `model_a`,
+    `model_b` (n,) are places in `models`, -1 where not known.
 
     `labels` holds one array for each column, sorted by annotator: annotator (place in
     `annotators`), item, preference (0 a, 1 tie, 2 b, -1 none), repeat, shown (0 ab, 1 ba, -1 not
@@ -73,6 +75,7 @@ class Panel:
     prompt: NDArray[np.int32]
     category: NDArray[np.object_]
     longer: NDArray[np.int8]
+    length: Floats
     models: tuple[str, ...]
     model_a: NDArray[np.int32]
     model_b: NDArray[np.int32]
@@ -107,7 +110,7 @@ class Panel:
         return self._humans
 
     def _count(self, k: int) -> Ballots:
-        start, end = np.searchsorted(self.labels["annotator"], [k, k + 1])
+        start, end = np.searchsorted(self.labels["annotator"], np.array([k, k + 1], np.int16))
         mine = {name: column[start:end] for name, column in self.labels.items()}
         if self.annotators[k].kind is AnnotatorKind.HUMAN:
             mine = _first_of_each_item(mine)
@@ -144,19 +147,27 @@ def _ballots(labels: dict[str, NDArray[Any]], n_items: int) -> Ballots:
 
 def _known_sums(values: Floats, item: NDArray[np.int64], n_items: int) -> Floats:
     known = np.isfinite(values)
+    if not known.any():
+        return np.zeros((n_items, 2))
     sums = np.bincount(item[known], weights=values[known], minlength=n_items)
     return np.stack([sums, np.bincount(item[known], minlength=n_items)], axis=1)
 
 
-def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Panel:
+def read_panel(
+    store: Store,
+    dataset: str,
+    criterion: str | None = None,
+    judges: Sequence[str] = (),
+) -> Panel:
     """The arrays of one data set. `criterion` None: `overall`, or the only one there is.
 
-    Raises InputError for an unknown data set or criterion, and where None leaves a choice.
+    `judges` leaves out all other judges and baselines. Raises InputError for an unknown data set,
+    criterion or judge, and where None leaves a choice.
     """
     with store.reading() as con:
         queries.check_dataset(con, dataset)
         criterion = _criterion(con, dataset, criterion)
-        found = queries.records(con, queries.ANNOTATORS, dataset=dataset)
+        found = _wanted(queries.records(con, queries.ANNOTATORS, dataset=dataset), judges)
         items = queries.table(con, queries.ITEMS, dataset=dataset)
         labels = queries.table(
             con,
@@ -170,9 +181,10 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
         )
     lengths = [items[name].to_numpy(zero_copy_only=False).astype(float) for name in _LENGTHS]
     difference = np.nan_to_num(lengths[0] - lengths[1])
-    columns = {name: labels[name].to_numpy() for name in labels.column_names}
+    columns = {name: _array(labels[name]) for name in labels.column_names}
     models, model_a, model_b = _models(items)
-    present, columns["annotator"] = np.unique(columns["annotator"], return_inverse=True)
+    present = np.flatnonzero(np.bincount(columns["annotator"]))
+    columns["annotator"] = np.searchsorted(present, columns["annotator"]).astype(np.int16)
     found = [found[k] for k in present]  # others have labels of other criteria only
     names = _distinct(row["name"] for row in found)
     order = np.argsort(columns["annotator"], kind="stable")
@@ -183,6 +195,7 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
         prompt=items["prompt"].to_numpy(),
         category=items["category"].to_numpy(zero_copy_only=False),
         longer=np.sign(difference).astype(np.int8),
+        length=lengths[0] + lengths[1],
         models=models,
         model_a=model_a,
         model_b=model_b,
@@ -191,19 +204,45 @@ def read_panel(store: Store, dataset: str, criterion: str | None = None) -> Pane
             Who(row["annotator_id"], name, AnnotatorKind(row["kind"]), row["anonymous"])
             for row, name in zip(found, names, strict=True)
         ),
-        labels={name: column[order] for name, column in columns.items()},
+        labels={name: c[order] if c.strides[0] else c for name, c in columns.items()},
     )
+
+
+def _wanted(found: list[dict[str, Any]], judges: Sequence[str]) -> list[dict[str, Any]]:
+    """All annotators, or the humans and aggregates with the judges of these names."""
+    judged = [row["name"] for row in found if row["kind"] in ("judge", "baseline")]
+    for name in judges:
+        if name not in judged:
+            raise InputError(
+                f"no labels of a judge {name!r} in this data set",
+                f"There are: {', '.join(judged) or 'none; see concord label --help'}.",
+            )
+    return [
+        row for row in found if not judges or row["name"] not in judged or row["name"] in judges
+    ]
 
 
 _LENGTHS = ("length_a", "length_b")
 
 
+def _array(column: Any) -> NDArray[Any]:
+    """A column as an array; one without any value takes no room."""
+    if len(column) and column.null_count == len(column):
+        return np.broadcast_to(np.nan, len(column))
+    array: NDArray[Any] = column.to_numpy()
+    return array
+
+
+def _names(column: Any) -> Sequence[str | None]:
+    return [None] * len(column) if column.null_count == len(column) else column.to_pylist()
+
+
 def _models(items: Any) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.int32]]:
     """The models in order of name, and their places for a and b."""
-    pairs = [items[name].to_pylist() for name in ("model_a", "model_b")]
+    pairs = [_names(items[name]) for name in ("model_a", "model_b")]
     names = sorted({name for names in pairs for name in names if name is not None})
     place = {name: k for k, name in enumerate(names)}
-    codes = [np.array([place.get(name, -1) for name in names], np.int32) for names in pairs]
+    codes = [np.array([-1 if n is None else place[n] for n in names], np.int32) for names in pairs]
     return tuple(names), codes[0], codes[1]
 
 

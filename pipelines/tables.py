@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipelines.wording import interval_of, value_of
+from pipelines.estimates import ALL
+from pipelines.wording import STATISTICS, interval_of, points, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipelines.estimates import Estimate
 
 CEILING = "human ceiling"
+ONE_HUMAN = "one human"
 MOST_PAIRS = 40
 MOST_NAMES = 6
 
@@ -37,14 +39,23 @@ def tables_of(section: str, rows: Sequence[Estimate]) -> list[Pivot]:
     """The tables of one section's rows."""
     if section == "agreement":
         return [table for table in (_agreement(rows), _kappas(rows)) if table.lines]
-    columns = {
-        "bias": ("position_consistency", "first_shown_share", "longer_chosen_share"),
-        "cost": ("cost_usd_per_1000", "seconds_per_1000"),
-    }[section]
+    if section in _TABLES:
+        tables = [_pivot(rows, columns) for columns in _TABLES[section]]
+        return [table for table in tables if table.lines] or [rows_table(rows)]
+    columns = _COLUMNS[section]
     return [_pivot(rows, [(_SHORT[name], _is(name)) for name in columns])]
 
 
+_COLUMNS = {
+    "bias": ("position_consistency", "first_shown_share", "longer_chosen_share"),
+    "cost": ("cost_usd_per_1000", "seconds_per_1000"),
+    "humans": ("agreement_with_others", "drift", "seconds_per_label", "tie_share"),
+}
 _SHORT = {
+    "agreement_with_others": "with another human",
+    "drift": "change per 100 labels",
+    "seconds_per_label": "time per label",
+    "tie_share": "ties",
     "single_human_agreement": "with one human",
     "gap": "gap",
     "majority_agreement": "with",
@@ -56,6 +67,24 @@ _SHORT = {
     "seconds_per_1000": "time per 1,000",
 }
 Column = tuple[str, "Callable[[Estimate], str | None]"]
+
+
+def rows_table(rows: Sequence[Estimate]) -> Pivot:
+    """A line for each row, in the order given: for sections that fit no other table."""
+    lines = tuple(
+        Line(
+            (
+                row.slice.partition("=")[2] or ALL,
+                row.subject,
+                row.reference,
+                STATISTICS.get(row.statistic, row.statistic.replace("_", " ")),
+                _figure(row),
+                f"{row.n_items:,}",
+            )
+        )
+        for row in rows
+    )
+    return Pivot(("slice", "", "against", "statistic", "estimate", "n"), lines, _notes(rows))
 
 
 def _is(statistic: str) -> Callable[[Estimate], str | None]:
@@ -70,8 +99,136 @@ def _agreement(rows: Sequence[Estimate]) -> Pivot:
     if any(row.statistic == "gap" for row in main):
         columns = [("with one human", _judge), ("another human", _ceiling), ("gap", _is("gap"))]
     columns += [(f"with {name}", _against(name)) for name in references]
+    if any(row.statistic == "decided_share" for row in main):
+        columns.append(("both decided", _is("decided_share")))
     covered = [row for row in rows if row.statistic == "coverage"]
-    return _pivot([*main, *covered], [*columns, ("usable", _is("coverage"))], by_value=True)
+    table = _pivot([*main, *covered], [*columns, ("usable", _is("coverage"))], by_value=True)
+    return replace(table, notes=(*table.notes, *_findable(rows)))
+
+
+def _findable(rows: Sequence[Estimate]) -> Iterator[str]:
+    """What a difference that was not found could have been, over all comparisons."""
+    for row in rows:
+        if row.slice == ALL and row.statistic.startswith("detectable_") and row.estimate:
+            what = "gap" if row.reference == CEILING else f"difference to {row.reference}"
+            least = points(row.estimate).lstrip("+")
+            yield (
+                f"{row.subject}: a {what} of {least} points would have been found in 80% of such "
+                "data sets"
+            )
+
+
+def _of(
+    statistic: str, *, method: str = "", subject: str = "", subject_of: Callable[[Estimate], str]
+) -> Callable[[Estimate], str | None]:
+    """Rows of a statistic (and method, subject) on the line that `subject_of` says."""
+    return lambda row: (
+        subject_of(row)
+        if row.statistic == statistic and method in row.method and subject in ("", row.subject)
+        else None
+    )
+
+
+def _own(row: Estimate) -> str:
+    return row.subject
+
+
+def _by_method(row: Estimate) -> str:
+    """The judge with how its probabilities were made."""
+    judge = row.method.partition(" items of ")[2] or row.subject
+    kind = next((word for word in ("temperature", "isotonic") if word in row.method), "as stated")
+    return f"{judge}, {kind}"
+
+
+def _of_judge(row: Estimate) -> str:
+    """The judge on whose items a row rests."""
+    return row.method.partition(" items of ")[2]
+
+
+def _model(row: Estimate) -> str:
+    """A model beside the judge that it is ranked by."""
+    judge = row.method.partition(" items of ")[2] or row.subject
+    return f"{row.reference.removeprefix('model ')} ({judge})"
+
+
+def _by_source(statistic: str, *, humans: bool) -> Callable[[Estimate], str | None]:
+    return lambda row: (
+        _model(row) if row.statistic == statistic and (row.subject == "humans") is humans else None
+    )
+
+
+def _trivial(subject: str, method: str = "") -> Callable[[Estimate], str | None]:
+    return _of("baseline_agreement", subject=subject, method=method, subject_of=_of_judge)
+
+
+_TABLES: dict[str, list[list[Column]]] = {
+    "chance": [
+        [
+            ("pi, a and b alike", _of("symmetrised_pi", subject_of=_own)),
+            ("Scott's pi", _of("scott_pi", subject_of=_own)),
+            ("Gwet's AC1", lambda row: (
+                _own(row) if row.statistic == "gwet_ac1" and row.subject != ONE_HUMAN else None)),
+        ],
+        [
+            ("alpha, a and b alike", _of("krippendorff_alpha", method="symmetrised",
+                                         subject_of=_own)),
+            ("alpha", _of("krippendorff_alpha", method="stated", subject_of=_own)),
+            ("Fleiss's kappa", _of("fleiss_kappa", subject_of=_own)),
+            ("Gwet's AC1", _of("gwet_ac1", subject=ONE_HUMAN, subject_of=_own)),
+        ],
+        [
+            ("longer response", _trivial("longer response")),
+            ("shown first", _trivial("first shown")),
+            ("random", _trivial("random choice")),
+            ("most frequent class", _trivial("always the most frequent class", "symmetrised")),
+        ],
+    ],
+    "replacement": [
+        [
+            ("may replace", _of("winning_rate", method="clustered", subject_of=_own)),
+            ("as close as a human", _of("advantage_probability", subject_of=_own)),
+            ("worth humans", _of("human_equivalence", subject_of=_own)),
+        ],
+        [
+            ("with most others", lambda row: (
+                _own(row) if row.statistic == "leave_one_out_agreement"
+                and row.subject != CEILING else None)),
+            ("a human likewise", lambda row: (
+                _of_judge(row) if row.statistic == "leave_one_out_agreement"
+                and row.subject == CEILING else None)),
+        ],
+    ],
+    "calibration": [
+        [
+            ("Brier", _of("brier", subject_of=_by_method)),
+            ("floor", _of("brier_floor", subject_of=_by_method)),
+            ("above floor", _of("excess_brier", subject_of=_by_method)),
+            ("log-loss", _of("log_loss", subject_of=_by_method)),
+            ("slope", _of("calibration_slope", subject_of=_by_method)),
+            ("off by", _of("calibration_error", subject_of=_by_method)),
+        ]
+    ],
+    "ranking": [
+        [
+            ("tau-b", _of("kendall_tau_b", subject_of=_own)),
+            ("Spearman", _of("spearman", subject_of=_own)),
+            ("same best", _of("same_best_model", subject_of=_own)),
+            ("reversed", _of("order_reversed_share", subject_of=_own)),
+        ],
+        [
+            ("wins, humans", _by_source("win_rate", humans=True)),
+            ("wins, judge", _by_source("win_rate", humans=False)),
+        ],
+    ],
+    "consistency": [
+        [
+            ("asked again", _of("repeat_agreement", subject_of=_own)),
+            ("later", _of("test_retest", subject_of=_own)),
+            ("other when swapped", _of("flip_rate", subject_of=_own)),
+            ("opposite when swapped", _of("reversal_rate", subject_of=_own)),
+        ]
+    ],
+}  # fmt: skip
 
 
 def _judge(row: Estimate) -> str | None:
@@ -109,12 +266,12 @@ def _pivot(rows: Sequence[Estimate], columns: Sequence[Column], *, by_value: boo
         keys = [key for key in keys if names[0] in cells[key]]
         keys.sort(key=lambda key: (_slice_rank(key), -(cells[key][names[0]].estimate or 0.0)))
     lines = tuple(
-        Line((slice_name.removeprefix("category="), subject, *_figures(found, names)))
+        Line((slice_name.partition("=")[2] or ALL, subject, *_figures(found, names)))
         for slice_name, subject in keys
         for found in [cells[slice_name, subject]]
     )
     used = [row for key in cells for row in cells[key].values()]
-    return Pivot(("category", "", *names, "n"), lines, _notes(used))
+    return Pivot(("slice", "", *names, "n"), lines, _notes(used))
 
 
 def _slice_rank(key: tuple[str, str]) -> tuple[bool, str]:
@@ -154,7 +311,7 @@ def _kappas(rows: Sequence[Estimate]) -> Pivot:
     lines = tuple(
         Line(
             (
-                row.slice.removeprefix("category="),
+                row.slice.partition("=")[2] or ALL,
                 f"{row.reference} - {row.subject}",
                 _figure(row),
                 f"{row.n_items:,}",
@@ -165,4 +322,4 @@ def _kappas(rows: Sequence[Estimate]) -> Pivot:
     notes = _notes(pairs[:MOST_PAIRS])
     if len(pairs) > MOST_PAIRS:
         notes = (*notes, f"{len(pairs) - MOST_PAIRS:,} more pairs: --wide")
-    return Pivot(("category", "pair", "Cohen's kappa", "n"), lines, notes)
+    return Pivot(("slice", "pair", "Cohen's kappa", "n"), lines, notes)

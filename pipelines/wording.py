@@ -17,12 +17,38 @@ STATISTICS = {
     "agreement_difference": "agreement less that of another judge",
     "majority_agreement": "agreement with the majority or gold",
     "cohen_kappa": "Cohen's kappa",
+    "detectable_gap": "smallest gap that could be found",
+    "detectable_difference": "smallest difference that could be found",
+    "decided_share": "both labels decided",
     "coverage": "usable labels",
     "position_consistency": "same preference in both orders",
     "first_shown_share": "chose the response shown first",
     "longer_chosen_share": "chose the longer response",
     "cost_usd_per_1000": "cost per 1,000 labels",
     "seconds_per_1000": "time per 1,000 labels",
+    "symmetrised_pi": "agreement beyond chance (Scott's pi, a and b alike)",
+    "scott_pi": "Scott's pi",
+    "gwet_ac1": "Gwet's AC1",
+    "fleiss_kappa": "Fleiss's kappa",
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "baseline_agreement": "what a trivial judge reaches",
+    "win_rate": "win rate of a model",
+    "strength": "strength of a model",
+    "kendall_tau_b": "Kendall's tau-b of the two rankings",
+    "spearman": "Spearman's correlation of the two rankings",
+    "same_best_model": "same best model",
+    "order_reversed_share": "model couples in opposite order",
+    "order_reversed": "two models in opposite order",
+    "winning_rate": "humans whom the judge may replace",
+    "advantage_probability": "at least as close to the others as a human",
+    "human_equivalence": "humans whose majority the judge is worth",
+    "leave_one_out_agreement": "agreement with the majority of the other humans",
+    "brier": "Brier score of the stated probabilities",
+    "brier_floor": "Brier score that human disagreement sets as floor",
+    "excess_brier": "Brier score above the human floor",
+    "log_loss": "log-loss of the stated probabilities",
+    "calibration_slope": "calibration slope",
+    "calibration_error": "calibration error",
 }
 EXPLAINED = {
     "single_human_agreement": "How often a label equals the label of one human who judged the same "
@@ -33,6 +59,12 @@ EXPLAINED = {
     "comparisons that both labelled.",
     "majority_agreement": "How often a label equals the humans' majority, or a gold label.",
     "cohen_kappa": "Agreement beyond what two annotators with these class shares reach by chance.",
+    "detectable_gap": "The smallest gap that 80% of data sets like this one would have shown to "
+    "differ from none (two-sided test at 5%).",
+    "detectable_difference": "The smallest difference of two judges that 80% of data sets like "
+    "this one would have shown to differ from none (two-sided test at 5%).",
+    "decided_share": "How often neither of two labels is a tie: what agreement rests on where ties "
+    "are left out.",
     "coverage": "Labels that can be used among those asked for.",
     "position_consistency": "How often the same response is preferred when the order is swapped; a "
     "tie is consistent with a tie.",
@@ -41,6 +73,57 @@ EXPLAINED = {
     "that are no tie. Humans often prefer longer responses too.",
     "cost_usd_per_1000": "What 1,000 labels cost, from the labels whose price is known.",
     "seconds_per_1000": "What 1,000 labels take one annotator, from those whose time is known.",
+    "symmetrised_pi": "Agreement beyond what two who draw from their common class shares reach by "
+    "chance, a and b having the same share, so that it does not matter which response is called a "
+    "(Scott 1955, symmetrised).",
+    "scott_pi": "Agreement beyond what two who draw from their common class shares reach by chance "
+    "(Scott 1955); it moves with which response is called a.",
+    "gwet_ac1": "Agreement beyond chance where only hard comparisons are guessed: chance is small "
+    "where one class dominates (Gwet 2008).",
+    "fleiss_kappa": "Agreement of two humans beyond what the class shares give by chance, "
+    "comparisons weighing the same, from those with two labels or more (Fleiss 1971).",
+    "krippendorff_alpha": "Agreement of two humans beyond chance, labels weighing the same, from "
+    "comparisons with two labels or more (Krippendorff 2011).",
+    "baseline_agreement": "How often a judge that understands nothing of the responses gives the "
+    "label of one human, on the same comparisons as the judge named.",
+    "win_rate": "The mean points of a model over its comparisons: 1 where its response is "
+    "preferred, 1/2 for a tie; each comparison counts once, with the mean of its labels.",
+    "strength": "The Bradley-Terry strength (1952) in log odds, 0 the mean of the models, ties "
+    "half, ridge .1: one unit more than another model is preferred to it 73% of the time.",
+    "kendall_tau_b": "Model couples that judge and humans order alike less those they order "
+    "oppositely, as a share of the couples ordered (Kendall 1945), by Bradley-Terry strengths.",
+    "spearman": "The correlation of the models' ranks by judge and by humans (Spearman 1904), by "
+    "Bradley-Terry strengths.",
+    "same_best_model": "The share of resamples of the prompts in which judge and humans name the "
+    "same model as the best.",
+    "order_reversed_share": "The share of model couples that the judge orders against the humans, "
+    "counting only what is certain for all couples together (max-t, Romano & Wolf 2005).",
+    "order_reversed": "The judge's strength of the model that humans prefer less that of the other "
+    "one, where the judge certainly orders the two the other way round (max-t, Romano & Wolf "
+    "2005).",
+    "winning_rate": "The share of humans against whom the judge is shown to match the other humans "
+    "as well, up to a margin epsilon for its lower price; from one half on it may replace humans "
+    "(alternative annotator test, Calderon et al. 2025).",
+    "advantage_probability": "How often the judge matches at least as many of the other humans as "
+    "the human does who is left out, averaged over the humans (Calderon et al. 2025).",
+    "human_equivalence": "The smallest number of humans whose majority matches one further human "
+    "as often as the judge does; 0 is a guess that knows only how common each class is (Resnick et "
+    "al. 2021).",
+    "leave_one_out_agreement": "How often a label equals the most frequent one of the humans "
+    "without one of them, split modes shared; for the human ceiling it is the one left out "
+    "(AlpacaEval).",
+    "brier": "Mean squared distance between the stated probability that a is better and the label "
+    "of one human (a 1, tie 1/2, b 0); 1/2 everywhere scores at most 0.25 (Brier 1950).",
+    "brier_floor": "Mean variance of the humans' labels on the same comparisons: the Brier score "
+    "of a judge that states exactly the share of humans.",
+    "excess_brier": "The Brier score minus its floor: the mean squared distance between the stated "
+    "probability and the share of humans, 0 for a judge that states that share.",
+    "log_loss": "Mean surprise at a human label that is no tie, in nats; 1/2 everywhere scores "
+    "0.69.",
+    "calibration_slope": "How much the log odds of human labels rise with those that the judge "
+    "states: 1 is calibrated, below 1 too sure, above 1 too cautious (Cox 1958).",
+    "calibration_error": "Root mean squared distance between stated probability and share of "
+    "humans over bins of equal size, less what chance adds to it (Kumar et al. 2019).",
 }
 
 
@@ -106,7 +189,10 @@ def _in_unit(value: float | None, unit: str) -> str:
     if value is None or not isfinite(value):
         return NOT_KNOWN
     formats = {"share": percent, "share difference": points, "usd": money, "seconds": duration}
-    return formats[unit](value) if unit in formats else f"{round(value, 2) + 0.0:.2f}"
+    if unit in formats:
+        return formats[unit](value)
+    digits = 3 if unit in ("brier", "nats") else 2
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _bare(value: float, unit: str) -> str:

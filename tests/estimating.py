@@ -12,7 +12,8 @@ from data.imports import import_material
 from data.records import Annotator, AnnotatorKind
 from data.store import Store
 from pipelines.compare import compare
-from pipelines.findings import judge_sentence, judges_by_agreement, section_title
+from pipelines.findings import judge_sentence, judges_by_agreement
+from pipelines.titles import section_title
 from pipelines.wording import STATISTICS, interval_of, value_of
 
 if TYPE_CHECKING:

@@ -253,7 +253,7 @@ BAD = {
     "bad values option": (["import", "csv", "labels.csv", "--values", "1"], 3, "--values"),
     "bad kind": (["import", "csv", "labels.csv", "--kind", "robot"], 3, "robot"),
     "unknown data set": (["report", "--dataset", "nope"], 3, "It holds: labels"),
-    "unknown section": (["report", "--section", "nope"], 3, "agreement, bias, cost"),
+    "unknown section": (["report", "--section", "nope"], 3, "agreement, chance, replacement"),
     "unknown criterion": (["report", "--criterion", "nope"], 3, "overall"),
     "unknown judge": (["label", "--judge", "nope"], 5, "no judge 'nope'"),
     "no texts": (["label", "--judge", "longer"], 3, "texts"),
@@ -398,3 +398,68 @@ def test_a_closed_stdout_is_no_fault(tmp_path):
         "assert done.returncode == 0 and b'unexpected' not in done.stderr, done\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+# what a data set supports
+
+
+def test_a_data_set_says_what_it_supports_and_how_to_get_the_rest(run, labels_csv):
+    run("import", "csv", labels_csv)
+    code, out, _ = run("datasets", "show", "labels")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[:4] == [
+        "labels",
+        "3 comparisons of 3 prompts, none with texts; models not known.",
+        "2 identified humans; human labels for each comparison: 2 on 3.",
+        "No judges.",
+    ]
+    assert max(map(len, lines)) <= 100
+    for heading in ("annotator", "supported", "not supported", "difference"):
+        assert sum(line.startswith(heading + " ") for line in lines) >= 1, heading
+    assert "(1) concord import csv labels.csv --dataset labels" in lines
+    shown = json.loads(run("datasets", "show", "labels", "--json")[1])
+    supports = {row["what"]: row for row in shown["supports"]}
+    assert supports["human ceiling"]["available"] is True
+    assert supports["intervals"]["collect"] == "labels on 17 more prompts; 50 in all are better"
+    assert shown["counts"]["human_labels"] == {"2": 3}
+    assert shown["smallest_differences"][0]["difference"] is None
+
+
+def test_the_command_that_is_named_gets_what_is_missing(run, labels_csv):
+    labels_csv.write_text("item,annotator,preference\n1,ann,a\n2,ann,b\n")
+    run("import", "csv", labels_csv, "--store", "other.duckdb")
+
+    def ceiling():
+        shown = run("datasets", "show", "labels", "--store", "other.duckdb", "--json")[1]
+        [row] = [r for r in json.loads(shown)["supports"] if r["what"] == "human ceiling"]
+        return row
+
+    before = ceiling()
+    labels_csv.write_text("item,annotator,preference\n1,bob,a\n2,bob,a\n")
+    name, *arguments = before["command"].split()
+    assert (name, run(*arguments)[0]) == ("concord", 0)
+    assert (before["available"], ceiling()["available"]) == (False, True)
+
+
+def test_commands_that_ask_a_judge_are_understood(run):
+    run("import", "sample")
+    shown = json.loads(run("datasets", "show", "sample", "--json")[1])
+    assert shown["simulated"] is True
+    commands = {row["command"] for row in shown["supports"]}
+    labelling = [c.split()[1:] for c in commands if c and c.startswith("concord label ")]
+    assert len(labelling) == 3  # both orders, repeats, probabilities
+    for arguments in labelling:
+        code, _, err = run(*arguments, "--dry-run")
+        assert code == 0, err
+
+
+def test_a_data_set_of_several_criteria_says_which_one_it_is_about(run, labels_csv):
+    labels_csv.write_text(
+        "item,annotator,preference,criterion\n1,ann,a,style\n1,ann,b,facts\n2,ann,b,facts\n"
+    )
+    run("import", "csv", labels_csv)
+    out = run("datasets", "show", "labels")[1]
+    assert "supported (criterion facts)" in out
+    shown = json.loads(run("datasets", "show", "labels", "--json")[1])
+    assert (shown["criterion"], shown["criteria"]) == ("facts", ["facts", "style"])

@@ -497,7 +497,7 @@ def test_the_only_criterion_is_taken_and_a_choice_is_asked_for(tmp_path):
 
 
 def test_two_annotators_of_one_name_are_told_apart(tmp_path):
-    assert RESERVED == (ONE_HUMAN, CEILING, MAJORITY)
+    assert RESERVED == (ONE_HUMAN, CEILING, MAJORITY, "humans")
     labels = [*humans(0, "aa"), label(0, MAJORITY, "b"), label(0, "j", "b")]
     kinds = {"h1": HUMAN, "h2": HUMAN, MAJORITY: AGGREGATE, "j": JUDGE}
     rows = compared(store_of(tmp_path / "s", labels, kinds, n_items=1))

@@ -168,6 +168,19 @@ def statuses(name):
         return {status for (status,) in con.execute(sql, [name]).fetchall()}
 
 
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if "```python" in p.read_text()], ids=lambda page: page.name
+)
+def test_the_python_of_a_page_runs_after_its_commands(page, folder, concord, provider, capsys):
+    prepare(page, folder, concord, provider)
+    for line in commands(page):
+        concord(line)
+    examples = [text for language, text in BLOCK.findall(page.read_text()) if language == "python"]
+    for text in examples:
+        exec(compile(text, page.name, "exec"), {})
+        assert re.search(r"^judge.* -?0\.\d+", capsys.readouterr().out, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", judge_files())
 def test_a_judge_file_of_a_page_labels(name, concord, provider, mine):
     shutil.copytree(mine, ".", dirs_exist_ok=True)

@@ -15,11 +15,11 @@ from pipelines.findings import (
     judge_sentence,
     judges_by_agreement,
     main_reference,
-    section_title,
     verdict,
 )
 from pipelines.sections.bias import ONE_ORDER
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN
+from pipelines.titles import section_title
 from pipelines.wording import STATISTICS
 
 SECTIONS = {

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from data.store import Store
-from pipelines.findings import headline, judge_sentence, judges_by_agreement, section_title
+from pipelines.findings import headline, judge_sentence, judges_by_agreement
 from pipelines.ingest import ingest
 from pipelines.panel import AB, BA, read_panel
 from pipelines.sections.view import ONE_HUMAN, MajorityRule, Rules, UnparsedRule, View
@@ -25,6 +25,7 @@ from pipelines.stats.agreement import (
     shares,
     total,
 )
+from pipelines.titles import section_title
 from tests.estimating import compared
 
 DROP, AS_TIE, WRONG = (Rules(unparsed=rule) for rule in UnparsedRule)

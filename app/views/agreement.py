@@ -10,8 +10,9 @@ import streamlit as st
 from app import commands, controls, figures, frame, parts, tables, words
 from app.views.judging import MOST, agreement_figure, baselines_last, ranked
 from pipelines.estimates import ALL
-from pipelines.findings import SAME_POINTS, find, judges_by_agreement, section_title
+from pipelines.findings import SAME_POINTS, find, judges_by_agreement
 from pipelines.sections.view import ONE_HUMAN
+from pipelines.titles import section_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,9 @@ from app import commands, figures, frame, loading, parts, tables, words
 from app.views.judging import COST_AXIS, MOST, TIME_AXIS, price_figure, price_rows, ranked
 from data.records import RunStatus
 from pipelines.estimates import ALL
-from pipelines.findings import find, section_title
+from pipelines.findings import find
 from pipelines.sections.view import CEILING, ONE_HUMAN
+from pipelines.titles import section_title
 from pipelines.wording import duration, money
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pipelines.findings import (
     headline,
     judge_sentence,
     judges_by_agreement,
-    section_title,
 )
+from pipelines.titles import section_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,15 +9,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.records import AnnotatorKind
 from pipelines.estimates import Estimate
 from pipelines.panel import UNPARSED
-from pipelines.stats.agreement import TIE, majority_by_mode, majority_by_sign, total
-from pipelines.stats.intervals import Interval, cluster_sums, ratio, smooth_interval
+from pipelines.stats.agreement import (
+    TIE,
+    TieRule,
+    majority_by_mode,
+    majority_by_sign,
+    one_hot,
+    pair_matches,
+    shares,
+    total,
+)
+from pipelines.stats.intervals import (
+    Interval,
+    cluster_sums,
+    interval_from_influence,
+    ratio,
+    smooth_interval,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.panel import Ballots, Panel, Who
+    from pipelines.stats.intervals import Function
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
@@ -25,6 +42,8 @@ if TYPE_CHECKING:
 ONE_HUMAN = "one human"
 CEILING = "human ceiling"
 MAJORITY = "human majority"
+NO_LABEL = "there is no such label"
+NO_DECIDED = "no comparison where both labels are decided"
 
 
 class MajorityRule(StrEnum):
@@ -47,15 +66,20 @@ class UnparsedRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules in force; printed with every row they touch."""
+    """The rules in force; printed with every row they touch.
+
+    Without `intervals` the agreement section has estimates alone: for very large data sets.
+    """
 
     majority: MajorityRule = MajorityRule.MODE
     unparsed: UnparsedRule = UnparsedRule.DROP
+    ties: TieRule = TieRule.CLASS
+    intervals: bool = True
 
     @property
     def agreement(self) -> str:
         """The method of agreement rows."""
-        return f"ties=class unparsed={self.unparsed}"
+        return f"ties={self.ties} unparsed={self.unparsed}"
 
     @property
     def with_majority(self) -> str:
@@ -80,6 +104,8 @@ class View:
         self.longer = panel.longer[keep]
         self._kept: dict[int, NDArray[np.uint16]] = {}
         self._counts: dict[int, Floats] = {}
+        self._shares: dict[int, Floats] = {}
+        self._references: dict[str, Floats] = {}
 
     def ballots(self, k: int) -> Ballots:
         """Annotator k's labels in the whole data set; restrict with `keep`."""
@@ -119,10 +145,11 @@ class View:
 
         Under `wrong` an unparsed label is drawn too and matches no class.
         """
-        counts = self.counts(k)
-        with np.errstate(invalid="ignore"):
-            result: Floats = counts / self._drawn(k, counts)[:, None]
-        return result
+        if k not in self._shares:
+            counts = self.counts(k)
+            with np.errstate(invalid="ignore"):
+                self._shares[k] = counts / self._drawn(k, counts)[:, None]
+        return self._shares[k]
 
     def n_labels(self, k: int, items: Mask) -> int:
         """Labels of annotator k behind `shares` on these items."""
@@ -144,6 +171,29 @@ class View:
         return self.panel.human_counts()[self.keep]
 
     @cached_property
+    def one_of_several(self) -> Floats:
+        """Class shares (n, 3) of one human's label; NaN where there are not two humans."""
+        found = shares(self.humans)
+        found[total(self.humans) < 2] = np.nan
+        return found
+
+    def reference(self, name: str) -> Floats:
+        """Shares (n, 3) of the human majority or of a gold label; NaN where there is none."""
+        if name not in self._references:
+            majority = self.majority
+            if name != MAJORITY:
+                golds = self.panel.indices(AnnotatorKind.AGGREGATE)
+                [gold] = [g for g in golds if self.panel.annotators[g].name == name]
+                majority = majority_by_mode(self.counts(gold))
+            self._references[name] = shares(one_hot(majority))
+        return self._references[name]
+
+    @cached_property
+    def pairs_of_humans(self) -> Floats:
+        """(match, weight) of two different humans (n, 2); NaN below two labels."""
+        return pair_matches(self.humans, self.rules.ties)
+
+    @cached_property
     def majority(self) -> NDArray[np.int8]:
         """The human majority (n,) under the rule in force; -1 without human labels."""
         if self.rules.majority is MajorityRule.SIGN:
@@ -155,6 +205,11 @@ class View:
         columns = np.stack([values[items], np.ones(items.sum())], axis=1)
         return self.of_ratio(columns, items, proportion=True)
 
+    def share(self, terms: Floats, items: Mask) -> Interval:
+        """Sum of matches over sum of weights (n, 2) over `items`, clustered by prompt."""
+        why = NO_DECIDED if items.any() else NO_LABEL
+        return self.of_ratio(terms[items], items, proportion=True, undefined=why)
+
     def of_ratio(
         self,
         columns: Floats,
@@ -162,11 +217,33 @@ class View:
         *,
         proportion: bool = False,
         bounds: tuple[float, float] = (-np.inf, np.inf),
+        undefined: str = NO_LABEL,
     ) -> Interval:
         """Sum of the first column over the sum of the second; rows are those of `items`."""
-        sums = cluster_sums(columns, self.prompt[items])
-        why = "there is no such label"
-        return smooth_interval(ratio, sums, proportion=proportion, bounds=bounds, undefined=why)
+        return self.smooth(
+            ratio, columns, items, proportion=proportion, bounds=bounds, undefined=undefined
+        )
+
+    def smooth(
+        self,
+        function: Function,
+        columns: Floats,
+        items: Mask,
+        *,
+        proportion: bool = False,
+        bounds: tuple[float, float] = (-np.inf, np.inf),
+        undefined: str = NO_LABEL,
+    ) -> Interval:
+        """A function of the totals of columns, whose rows are those of `items`, over prompts."""
+        prompt = self.prompt[items]
+        if self.rules.intervals:
+            sums = cluster_sums(columns, prompt)
+            return smooth_interval(
+                function, sums, proportion=proportion, bounds=bounds, undefined=undefined
+            )
+        n_prompts = int(np.count_nonzero(np.bincount(prompt)))
+        totals = np.ones(len(columns)) @ columns
+        return interval_from_influence(function, totals, None, n_prompts, undefined=undefined)
 
 
 def row(

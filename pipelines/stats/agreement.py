@@ -7,6 +7,7 @@ counts as the expectation for one of them drawn at random, so nothing here adds 
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 A, TIE, B = 0, 1, 2
+
+
+class TieRule(StrEnum):
+    """What a tie is: a class of its own (MT-Bench's S1), left out (S2), or half of each."""
+
+    CLASS = "class"
+    DROP = "drop"
+    HALF = "half"
 
 
 def total(values: Floats) -> Floats:
@@ -45,6 +54,58 @@ def pair_agreement(humans: Floats) -> Floats:
 def agreement_with_one(judge_shares: Floats, humans: Floats) -> Floats:
     """P(the judge's label = the label of one human) per item, from shares and counts (n, 3)."""
     return total(judge_shares * shares(humans))
+
+
+def matches(judge_shares: Floats, humans: Floats, ties: TieRule) -> Floats:
+    """How well a judge's label matches one human's, per item: (match, weight) to (n, 2).
+
+    From shares and counts (n, 3); the statistic is the sum of matches over the sum of weights.
+    `class`: equal classes, weight 1. `half`: 1 - |difference| with a 1, tie 1/2, b 0 (AlpacaEval).
+    `drop`: equal and both decided, weighted by P(both decided) (Zheng et al. 2023, arXiv
+    2306.05685); what a judge's shares lack of 1 was drawn, is no tie and matches nobody. NaN where
+    either has no label.
+    """
+    return share_matches(judge_shares, shares(humans), ties)
+
+
+def share_matches(judge_shares: Floats, one: Floats, ties: TieRule) -> Floats:
+    """`matches` from the shares (n, 3) of both."""
+    same = judge_shares * one
+    if ties is TieRule.DROP:
+        decided = (1 - judge_shares[:, TIE]) * (1 - one[:, TIE])
+        return np.stack([same[:, A] + same[:, B], decided], axis=1)
+    equal = total(same)
+    if ties is TieRule.HALF:
+        equal = equal + (_half(judge_shares, one) + _half(one, judge_shares))
+    return np.stack([equal, np.where(np.isfinite(equal), 1.0, np.nan)], axis=1)
+
+
+def pair_matches(humans: Floats, ties: TieRule) -> Floats:
+    """`matches` of two different humans per item, from counts (n, 3); NaN below two labels."""
+    m = total(humans)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        couples = 1 / np.where(m >= 2, m * (m - 1), np.nan)
+    same = humans * (humans - 1)
+    if ties is TieRule.DROP:
+        decided = m - humans[:, TIE]
+        columns = (same[:, A] + same[:, B], decided * (decided - 1))
+        return np.stack(columns, axis=1) * couples[:, None]
+    equal = total(same) * couples
+    if ties is TieRule.HALF:
+        equal = equal + 2 * _half(humans, humans) * couples
+    return np.stack([equal, m * (m - 1) * couples], axis=1)
+
+
+def _half(first: Floats, second: Floats) -> Floats:
+    """Half of what the first's ties share with the second's decided labels."""
+    result: Floats = 0.5 * first[:, TIE] * (second[:, A] + second[:, B])
+    return result
+
+
+def one_hot(classes: NDArray[np.int8]) -> Floats:
+    """Classes (n,) as counts (n, 3) of one label; none where the class is -1."""
+    result: Floats = (classes[:, None] == np.arange(3)).astype(float)
+    return result
 
 
 def majority_by_mode(humans: Floats) -> NDArray[np.int8]:

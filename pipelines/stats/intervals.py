@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FEWEST_PROMPTS = 20
 CAUTION_PROMPTS = 50
 LEVEL = 0.95
+NOT_ASKED = "no interval, as none was asked for"
 NO_VARIATION = "no interval, as all prompts give the same value"
 _STEP = 1e-30
 _ROUNDING = 1e-12
@@ -69,12 +70,34 @@ def smooth_interval(
     Otherwise prompts that do not differ at all say nothing of how far others would: no interval. An
     undefined value (no data, division by zero) is an Interval of None with `undefined` as reason.
     """
-    n_prompts = len(sums)
-    totals = np.ones(n_prompts) @ sums  # six times faster than sums.sum(axis=0)
+    totals = np.ones(len(sums)) @ sums  # six times faster than sums.sum(axis=0)
+    return interval_from_influence(
+        function, totals, lambda gradient: sums @ gradient, len(sums),
+        proportion=proportion, bounds=bounds, undefined=undefined,
+    )  # fmt: skip
+
+
+def interval_from_influence(
+    function: Function,
+    totals: Floats,
+    influence: Callable[[Floats], Floats] | None,
+    n_prompts: int,
+    *,
+    proportion: bool = False,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    undefined: str = "nothing to divide by",
+) -> Interval:
+    """`smooth_interval` where the prompts' sums need not be kept.
+
+    `influence` maps the gradient (k,) at the totals to its product with each prompt's sums, (G,);
+    None asks for the estimate alone.
+    """
     with np.errstate(all="ignore"):
         value = float(np.real(function(totals.astype(complex)))) if n_prompts else np.nan
     if not np.isfinite(value):
         return Interval(None, None, None, n_prompts, f"undefined: {undefined}")
+    if influence is None:
+        return Interval(value, None, None, n_prompts, NOT_ASKED)
     if n_prompts < FEWEST_PROMPTS:
         too_few = f"too few prompts for an interval ({n_prompts} of {FEWEST_PROMPTS})"
         return Interval(value, None, None, n_prompts, too_few)
@@ -83,7 +106,7 @@ def smooth_interval(
     if proportion and (value <= 0.0 or value >= 1.0):
         low, high = wilson(round(value), n_prompts, quantile)
         return Interval(value, low, high, n_prompts, note)
-    half = quantile * _standard_error(function, sums, totals)
+    half = quantile * _standard_error(influence(_gradient(function, totals)))
     if half <= _ROUNDING * max(1.0, abs(value)):
         return Interval(value, None, None, n_prompts, NO_VARIATION)
     least, most = (0.0, 1.0) if proportion else bounds
@@ -109,10 +132,9 @@ def difference_of_ratios(totals: NDArray[Any]) -> Any:
     return totals[0] / totals[1] - totals[2] / totals[3]
 
 
-def _standard_error(function: Function, sums: Floats, totals: Floats) -> float:
-    n_prompts = len(sums)
-    influence = sums @ _gradient(function, totals)
-    influence -= influence.mean()
+def _standard_error(influence: Floats) -> float:
+    n_prompts = len(influence)
+    influence = influence - influence.mean()
     return float(np.sqrt(n_prompts / (n_prompts - 1) * (influence @ influence)))
 
 

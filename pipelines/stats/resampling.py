@@ -19,6 +19,7 @@ from pipelines.stats.intervals import (
     LEVEL,
     NO_VARIATION,
     Interval,
+    cluster_sums,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 REPLICATES = 2000
 SEED = 20_231_206
 CHUNK = 128
+MOST_DRAWN = 5000
+
+
+def drawn_units(clusters: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """What is drawn: the prompts themselves, or sets of them, as codes (n,).
+
+    Codes of prompts are in the order of their hashed ids, so that sets are as good as random.
+    """
+    return clusters % MOST_DRAWN
 
 
 def draws(n_prompts: int, replicates: int = REPLICATES, seed: int = SEED) -> Iterator[Floats]:
@@ -54,10 +64,10 @@ def bootstrap(
     """
     if not len(sums):
         raise ValueError("no prompts to draw from")
+    if len(sums) > MOST_DRAWN:
+        sums = cluster_sums(sums, drawn_units(np.arange(len(sums))))
     with np.errstate(all="ignore"):
-        found = [
-            statistic(counts @ sums) for counts in draws(len(sums), replicates, seed)
-        ]
+        found = [statistic(counts @ sums) for counts in draws(len(sums), replicates, seed)]
     return np.concatenate(found).astype(float)
 
 
@@ -111,7 +121,8 @@ def simultaneous_intervals(values: Floats, replicates: Floats) -> Simultaneous:
     if not taking_part.any():
         return Simultaneous(np.nan, low, high)
     centre, spread = values[taking_part], spread[taking_part]
-    distance = np.abs(replicates[:, taking_part] - centre) / spread
+    known = np.isfinite(replicates[:, taking_part]).any(axis=1)
+    distance = np.abs(replicates[known][:, taking_part] - centre) / spread
     critical = float(np.quantile(np.nanmax(distance, axis=1), LEVEL))
     low[taking_part] = centre - critical * spread
     high[taking_part] = centre + critical * spread

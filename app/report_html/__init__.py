@@ -1,0 +1,1 @@
+"""Parts of app.html_report: text, colours, axes, figures and tables of the page."""
