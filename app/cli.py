@@ -484,8 +484,8 @@ def report(
     section: Annotated[
         list[str] | None,
         typer.Option(
-            help="agreement, chance, replacement, calibration, ranking, consistency, humans, bias "
-            "or cost. Repeatable; default: agreement, bias and cost."
+            help="agreement, chance, replacement, calibration, ranking, consistency, humans, "
+            "dawid_skene, bias or cost. Repeatable; default: agreement, bias and cost."
         ),
     ] = None,
     judge: Annotated[

@@ -12,7 +12,13 @@ from app.browsing import chosen_dataset, take_up_if_possible
 from app.terminal import print_estimates_as, print_json, print_report, print_rows, say
 from data.errors import InputError
 from data.store import Store
-from pipelines.compare import DEFAULT_SECTIONS, SECTIONS, compare_judges, estimates_of
+from pipelines.compare import (
+    DEFAULT_SECTIONS,
+    PAGE_SECTIONS,
+    SECTIONS,
+    compare_judges,
+    estimates_of,
+)
 from pipelines.estimates import as_row
 from pipelines.findings import difference_sentence
 from pipelines.panel import read_panel
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 
     from pipelines.estimates import Estimate
     from pipelines.panel import Panel
+
+
+_PAGE = b"<!DOCTYPE html>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,15 @@ def run_report(
             "a page needs a file to write" if form == "html" else f"--out is for html, not {form}",
             "--format html --out report.html; others print: redirect them with >.",
         )
+    if out is not None and _holds_something_else(out):
+        raise InputError(f"{out} exists already and is no page", "Name another --out.")
     store = Store(path)
     take_up_if_possible(store)
     dataset = chosen_dataset(store, wanted.dataset)
     panel = read_panel(store, dataset, wanted.criterion, wanted.judges)
     if not wanted.intervals and not wanted.sections:
         wanted = replace(wanted, sections=("agreement",))
-    sections = wanted.sections or (tuple(SECTIONS) if form == "html" else DEFAULT_SECTIONS)
+    sections = wanted.sections or (PAGE_SECTIONS if form == "html" else DEFAULT_SECTIONS)
     sliced = wanted.slice_by if wanted.intervals else None
     rows = estimates_of(panel, wanted.rules, sections, sliced)
     if out is not None:
@@ -84,6 +95,15 @@ def run_report(
             say(f"more: --section {', '.join(others)}; all on a page: --format html --out FILE")
     else:
         print_estimates_as(form, rows)
+
+
+def _holds_something_else(out: Path) -> bool:
+    """Whether writing would destroy a file that is no page: labels, or the store."""
+    if not out.is_file():
+        return False
+    with out.open("rb") as file:
+        start = file.read(len(_PAGE))
+    return start not in (b"", _PAGE)
 
 
 def _write_page(out: Path, panel: Panel, rows: list[Estimate]) -> None:

@@ -40,6 +40,7 @@ SECTION_NAMES = {
     "ranking": "Rankings of models",
     "consistency": "Consistency",
     "humans": "Human annotators",
+    "dawid_skene": "Dawid and Skene's class",
     "bias": "Position and length",
     "cost": "Cost and time",
 }
@@ -78,10 +79,15 @@ def print_table(
     """A table on stdout; columns in `numbers` are right-aligned."""
     right = set(numbers)
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    cells = [[_cell(value) for value in row] for row in rows]
     for k, name in enumerate(columns):
-        table.add_column(name, justify="right" if k in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        # names and headings may wrap, a figure and its interval stay together
+        least = max((len(row[k]) for row in cells), default=0) if k in right else None
+        table.add_column(
+            name, justify="right" if k in right else "left", overflow="fold", min_width=least
+        )
+    for row in cells:
+        table.add_row(*map(escape, row))
     out().print(table)
 
 

@@ -15,6 +15,7 @@ from pipelines.sections.calibration import calibration_rows
 from pipelines.sections.chance import chance_rows
 from pipelines.sections.consistency import consistency_rows
 from pipelines.sections.cost import cost_rows
+from pipelines.sections.dawid_skene import dawid_skene_rows
 from pipelines.sections.humans import humans_rows
 from pipelines.sections.ranking import ranking_rows
 from pipelines.sections.replacement import replacement_rows
@@ -36,9 +37,11 @@ SECTIONS = {
     "ranking": ranking_rows,
     "consistency": consistency_rows,
     "humans": humans_rows,
+    "dawid_skene": dawid_skene_rows,
     "bias": bias_rows,
     "cost": cost_rows,
 }
+PAGE_SECTIONS = tuple(name for name in SECTIONS if name != "dawid_skene")
 DEFAULT_SECTIONS = ("agreement", "bias", "cost")  # what a first look needs, in seconds
 
 
@@ -79,7 +82,9 @@ def compare_judges(
         raise InputError(f"{first!r} is compared with itself", "Name two judges.")
     panel = read_panel(store, dataset, criterion, (first, second))
     view = View(panel, rules or Rules(), ALL, np.ones(panel.n_items, dtype=bool))
-    return list(difference_rows(view, first, second, best_reference(view), each=True))
+    return list(
+        difference_rows(view, first, second, best_reference(view, first, second), each=True)
+    )
 
 
 def estimates_of(

@@ -79,10 +79,13 @@ def main_reference(rows: Sequence[Estimate]) -> str:
 def judges_by_agreement(rows: Sequence[Estimate]) -> list[str]:
     """Judges, highest agreement first; after them those without an interval, then the baselines."""
     reference = main_reference(rows)
-    statistic = "single_human_agreement" if reference == ONE_HUMAN else "majority_agreement"
-    found = find(rows, statistic, reference=reference)
+    found = find(rows, _agreement_with(reference), reference=reference)
     found.sort(key=_rank)
     return [row.subject for row in found if row.subject != CEILING]
+
+
+def _agreement_with(reference: str) -> str:
+    return "single_human_agreement" if reference == ONE_HUMAN else "majority_agreement"
 
 
 def _rank(row: Estimate) -> tuple[bool, bool, float, str]:
@@ -95,7 +98,7 @@ def headline(rows: Sequence[Estimate]) -> str:
     if not judges:
         return "No judge can be compared with human or gold labels here yet."
     best = judges[0]
-    sentence = judge_sentence(rows, best) or _majority_sentence(rows, best)
+    sentence = judge_sentence(rows, best) or _plain_sentence(rows, best)
     others = [r for r in rows if r.statistic == "agreement_difference" and r.subject == best]
     more = [row.reference for row in others if row.high is not None and row.high < 0]
     alike = [row.reference for row in others if _is_open(row)]
@@ -105,8 +108,10 @@ def headline(rows: Sequence[Estimate]) -> str:
     return f"{sentence}{_price(rows, best)}{_beside(more, alike)}."
 
 
-def _majority_sentence(rows: Sequence[Estimate], judge: str) -> str:
-    [row] = find(rows, "majority_agreement", judge, reference=main_reference(rows))
+def _plain_sentence(rows: Sequence[Estimate], judge: str) -> str:
+    """Where there is no ceiling to compare with."""
+    reference = main_reference(rows)
+    [row] = find(rows, _agreement_with(reference), judge, reference=reference)
     return (
         f"{judge} agrees with {_named(row.reference)} {figure_of(row)} of the time "
         f"({comparisons_of(row)})"
@@ -114,6 +119,8 @@ def _majority_sentence(rows: Sequence[Estimate], judge: str) -> str:
 
 
 def _named(reference: str) -> str:
+    if reference == ONE_HUMAN:
+        return reference
     return f"the {reference}" if reference == MAJORITY else f"the label {reference!r}"
 
 
@@ -162,7 +169,8 @@ def difference_sentence(rows: Sequence[Estimate]) -> str:
     """What the paired difference of two judges allows to say."""
     [row] = [row for row in rows if row.statistic == "agreement_difference"]
     if row.estimate is None:
-        return f"{row.subject} and {row.reference} cannot be compared: {row.note}."
+        why = (row.note or "").removeprefix("undefined: ")
+        return f"{row.subject} and {row.reference} cannot be compared: {why}."
     figure = f"{figure_of(row)} points, on the {comparisons_of(row)} that both labelled"
     if row.low is None or row.high is None or row.low <= 0 <= row.high:
         for least in find(rows, "detectable_difference"):

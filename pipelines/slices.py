@@ -92,7 +92,7 @@ def _widened(row: Estimate, criticals: dict[tuple[str, Key], float]) -> Estimate
         return row
     if row.estimate in _BOUNDS[row.unit] or row.estimate is None:
         return row
-    factor = critical / ndtri(0.5 + LEVEL / 2)
+    factor = max(1.0, critical / ndtri(0.5 + LEVEL / 2))  # for all is never less than for one
     least, most = _BOUNDS[row.unit]
     low = max(least, row.estimate - factor * (row.estimate - row.low))
     high = min(most, row.estimate + factor * (row.high - row.estimate))
@@ -110,9 +110,10 @@ def _criticals(
         for family in _families(view, k)
     ]
     blocks = [_sums(view, columns, codes, len(names)) for _, _, columns in families]
+    enough = [_enough(view, columns, codes, len(names)) for _, _, columns in families]
     return {
         (statistic, key): critical
-        for (statistic, key, _), critical in zip(families, _max_t(blocks), strict=True)
+        for (statistic, key, _), critical in zip(families, _max_t(blocks, enough), strict=True)
         if np.isfinite(critical)
     }
 
@@ -130,7 +131,7 @@ def _families(view: View, k: int) -> Iterator[tuple[str, Key, Floats]]:
 
 def _sums(view: View, columns: Floats, codes: NDArray[np.int64], n_slices: int) -> Floats:
     """Columns (n, c) summed within what is drawn and slices: (units, slices, c)."""
-    used = np.isfinite(columns).all(axis=1) & (codes >= 0)
+    used = _used(columns, codes)
     units = drawn_units(view.prompt)
     n_units = int(units.max()) + 1
     cell = units[used] * n_slices + codes[used]
@@ -139,13 +140,29 @@ def _sums(view: View, columns: Floats, codes: NDArray[np.int64], n_slices: int) 
     return np.stack(sums, axis=-1).reshape(n_units, n_slices, -1)
 
 
-def _max_t(blocks: list[Floats]) -> list[float]:
-    """The critical value of each block (G, slices, 2 or 4); NaN below two slices."""
+def _used(columns: Floats, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    used: NDArray[np.bool_] = np.isfinite(columns).all(axis=1) & (codes >= 0)
+    return used
+
+
+def _enough(
+    view: View, columns: Floats, codes: NDArray[np.int64], n_slices: int
+) -> NDArray[np.bool_]:
+    """Which slices have the prompts that an interval needs, counted as their rows count them."""
+    used = _used(columns, codes)
+    cells = np.unique(view.prompt[used] * n_slices + codes[used])
+    return np.bincount(cells % n_slices, minlength=n_slices) >= FEWEST_PROMPTS
+
+
+def _max_t(blocks: list[Floats], enough: list[NDArray[np.bool_]]) -> list[float]:
+    """The critical value of each block (G, slices, 2 or 4) over the slices with enough prompts.
+
+    NaN below two slices.
+    """
     if not blocks:
         return []
     ends = np.cumsum([0] + [block[0].size for block in blocks])
     stacked = np.hstack([block.reshape(len(block), -1) for block in blocks])
-    enough = [(block[:, :, 1] > 0).sum(axis=0) >= FEWEST_PROMPTS for block in blocks]
 
     def statistics(totals: Floats) -> Floats:
         parts = [totals[:, i:j] for i, j in pairwise(ends)]

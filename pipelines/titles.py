@@ -62,7 +62,7 @@ def _calibration_title(rows: Sequence[Estimate]) -> str:
     stated = _judges(rows, "calibration_error", "stated")
     if not stated:
         return "No judge states probabilities that can be compared with human labels."
-    best = stated[-1]
+    best = min(stated, key=lambda row: (row.low is None, row.estimate or 0.0, row.subject))
     return (
         f"{best.subject} comes closest to the share of humans with the probabilities it states: "
         f"off by {figure_of(best)} ({comparisons_of(best)})."
@@ -75,7 +75,8 @@ def _ranking_title(rows: Sequence[Estimate]) -> str:
         return "The models cannot be ranked by both sources here."
     best = judges[0]
     reversed_ = find(rows, "order_reversed", best.subject)
-    which = f"{len(reversed_)} model couples" if reversed_ else "no two models"
+    couples = "1 model couple" if len(reversed_) == 1 else f"{len(reversed_)} model couples"
+    which = couples if reversed_ else "no two models"
     return (
         f"{best.subject} ranks the models most like humans do: Kendall's tau-b {figure_of(best)}; "
         f"it certainly reverses {which}."
@@ -92,7 +93,7 @@ def _consistency_title(rows: Sequence[Estimate]) -> str:
             f"{figure_of(worst)} of {comparisons_of(worst)}."
         )
     if repeats:
-        least = repeats[-1]
+        least = min(repeats, key=lambda row: (row.low is None, row.estimate or 0.0, row.subject))
         return f"{least.subject}, asked again, gives the same label {figure_of(least)} of the time."
     return "Nobody labelled a comparison twice: consistency is not known."
 
@@ -108,6 +109,13 @@ def _humans_title(rows: Sequence[Estimate]) -> str:
         f"Humans agree with another human from {figure_of(low)} ({low.subject}) "
         f"to {figure_of(high)} ({high.subject})."
     )
+
+
+def _dawid_skene_title(rows: Sequence[Estimate]) -> str:
+    judges = _judges(rows, "dawid_skene_agreement")
+    if not judges:
+        return "The likeliest class by Dawid and Skene cannot be found here."
+    return f"{judges[0].subject} equals the likeliest class {figure_of(judges[0])} of the time."
 
 
 def _position_title(rows: Sequence[Estimate]) -> str:
@@ -171,6 +179,7 @@ _TITLES = {
     "ranking": _ranking_title,
     "consistency": _consistency_title,
     "humans": _humans_title,
+    "dawid_skene": _dawid_skene_title,
     "bias": _position_title,
     "cost": _cost_title,
 }

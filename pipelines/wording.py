@@ -49,6 +49,15 @@ STATISTICS = {
     "log_loss": "log-loss of the stated probabilities",
     "calibration_slope": "calibration slope",
     "calibration_error": "calibration error",
+    "repeat_agreement": "same preference when asked again",
+    "flip_rate": "other preference when the order is swapped",
+    "reversal_rate": "opposite preference when the order is swapped",
+    "test_retest": "same preference of the same human later",
+    "dawid_skene_agreement": "agreement with the Dawid-Skene class",
+    "agreement_with_others": "agreement with another human",
+    "drift": "change in agreement over 100 labels",
+    "seconds_per_label": "time per label",
+    "tie_share": "ties among the labels",
 }
 EXPLAINED = {
     "single_human_agreement": "How often a label equals the label of one human who judged the same "
@@ -124,6 +133,24 @@ EXPLAINED = {
     "states: 1 is calibrated, below 1 too sure, above 1 too cautious (Cox 1958).",
     "calibration_error": "Root mean squared distance between stated probability and share of "
     "humans over bins of equal size, less what chance adds to it (Kumar et al. 2019).",
+    "repeat_agreement": "How often two labels of the same annotator on the same comparison in the "
+    "same order are equal; a tie equals a tie.",
+    "flip_rate": "How often the preference differs when the order is swapped, a tie being one of "
+    "three preferences. It holds chance too: whoever does not repeat its labels in the same order "
+    "will not in the other (Shi et al. 2024, arXiv 2406.07791).",
+    "reversal_rate": "How often one response is preferred in one order and the other response in "
+    "the other, among all comparisons labelled in both; changes from or to a tie are left out.",
+    "test_retest": "How often two labels of the same human on the same comparison are equal, "
+    "whatever the order shown.",
+    "dawid_skene_agreement": "How often a label equals the likeliest class of the comparison, from "
+    "the identified humans' labels and their estimated errors (Dawid & Skene 1979).",
+    "agreement_with_others": "How often this human's label equals the label of one of the other "
+    "humans on the same comparison, averaged over comparisons.",
+    "drift": "How much this human's agreement with the others changes over 100 of its labels, in "
+    "the order in which it gave them (a straight line by least squares). Comparisons that grow "
+    "harder look like drift as well.",
+    "seconds_per_label": "The mean time of this human's labels, from those whose time is known.",
+    "tie_share": "How often this human's label is a tie.",
 }
 
 

@@ -12,24 +12,18 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 from statsmodels.regression.linear_model import WLS
 
-import pipelines.wording
 from data.store import Store
 from pipelines.ingest import ingest
 from pipelines.panel import read_panel
 from pipelines.sections.consistency import (
     ANONYMOUS,
-    EXPLAINED,
-    FEW_HUMANS,
     NO_HUMANS,
-    NO_OVERLAP,
     NO_REPEATS,
     NO_SECOND,
-    NONE_IN_COMMON,
     ONE_ORDER,
-    STATISTICS,
     consistency_rows,
-    dawid_skene_rows,
 )
+from pipelines.sections.dawid_skene import FEW_HUMANS, NO_OVERLAP, NONE_IN_COMMON, dawid_skene_rows
 from pipelines.sections.view import Rules, UnparsedRule, View
 from pipelines.stats.agreement import shares
 from pipelines.stats.consistency import (
@@ -228,12 +222,6 @@ def test_the_slope_does_not_depend_on_where_time_begins():
 # rows
 
 
-@pytest.fixture(autouse=True)
-def worded(monkeypatch):
-    for name, words in STATISTICS.items():
-        monkeypatch.setitem(pipelines.wording.STATISTICS, name, words)
-
-
 def view_of(store, dataset="d", rules=None, keep=None, name="all"):
     panel = read_panel(store, dataset)
     keep = np.ones(panel.n_items, bool) if keep is None else keep(panel)
@@ -255,10 +243,6 @@ def repeated(item, annotator, ab="", ba="", unknown=""):
 
 def figures(row):
     return (row.estimate, row.n_items, row.n_prompts, row.n_labels)
-
-
-def test_every_statistic_is_explained():
-    assert STATISTICS.keys() == EXPLAINED.keys()
 
 
 def test_the_rows_of_a_judge_by_hand(tmp_path):

@@ -10,19 +10,16 @@ import pytest
 from scipy.stats import rankdata
 from statsmodels.regression.linear_model import OLS
 
-import pipelines.wording
 from data.store import Store
 from pipelines.ingest import ingest
 from pipelines.panel import read_panel
 from pipelines.sections.consistency import ANONYMOUS, NO_HUMANS
 from pipelines.sections.humans import (
-    EXPLAINED,
     FIXED,
     NO_LABEL,
     NO_OTHERS,
     NO_TIMES,
     ONE_MOMENT,
-    STATISTICS,
     humans_rows,
 )
 from pipelines.sections.view import Rules, TieRule, View
@@ -36,12 +33,6 @@ TURNED = str.maketrans("ab", "ba")
 
 def rng(name):
     return np.random.default_rng(crc32(name.encode()))
-
-
-@pytest.fixture(autouse=True)
-def worded(monkeypatch):
-    for name, words in STATISTICS.items():
-        monkeypatch.setitem(pipelines.wording.STATISTICS, name, words)
 
 
 def at(minutes):
@@ -72,10 +63,6 @@ def rows(store, **options):
 
 def figures(row):
     return (row.estimate, row.n_items, row.n_prompts, row.n_labels)
-
-
-def test_every_statistic_is_explained():
-    assert STATISTICS.keys() == EXPLAINED.keys()
 
 
 # agreement with the others

@@ -31,8 +31,8 @@ def is_stated(row):
     return "stated orientation" in row.method
 
 
-def all_rows(panel, rules=Rules(), sections=tuple(SECTIONS)):
-    return estimates_of(panel, rules, sections, slices="category")
+def all_rows(panel, rules=None, sections=tuple(SECTIONS)):
+    return estimates_of(panel, rules or Rules(), sections, slices="category")
 
 
 def fresh(panel, **changed):

@@ -27,6 +27,8 @@ SAME = (-SAME_POINTS / 100, SAME_POINTS / 100)
 ORDER = " Each row has the band of its own comparisons."
 _HUMANS = (ONE_HUMAN, CEILING, MAJORITY, "humans", "another human")
 _OF_JUDGES = ("single_human_agreement", "gap", "majority_agreement", "position_consistency")
+# A row for every judge and model, or judge and baseline: a table tells them apart, dots do not.
+TABLE_ONLY = ("baseline_agreement", "win_rate", "strength")
 
 
 def roles_of(rows: Iterable[Estimate], kinds: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -151,6 +153,8 @@ def _generic(rows: Sequence[Estimate], roles: Roles) -> list[Figure]:
     """A figure for each statistic and unit, rows told apart by as few words as that takes."""
     found: list[Figure] = []
     for statistic, unit in dict.fromkeys((row.statistic, row.unit) for row in rows):
+        if statistic in TABLE_ONLY:
+            continue
         mine = [row for row in rows if (row.statistic, row.unit) == (statistic, unit)]
         mine = tables.by_estimate(mine)
         dots = [

@@ -46,6 +46,7 @@ SECTION = "agreement"
 NO_HUMANS = "the data set has no human labels"
 PLANNED = "no interval: found in 80% of such data sets (two-sided test at 5%)"
 DIFFERENCE = (-1.0, 1.0)  # of two shares
+NO_REFERENCE = "no comparison that both labelled has a label to compare with"
 
 
 def agreement_rows(view: View) -> Iterator[Estimate]:
@@ -140,8 +141,8 @@ def references(view: View) -> list[str]:
     return [MAJORITY, *golds] if panel.indices(AnnotatorKind.HUMAN) else golds
 
 
-def best_reference(view: View) -> str:
-    """One human where some comparison has two, else the majority, else the first gold label.
+def best_reference(view: View, first: str, second: str) -> str:
+    """One human where two labelled what both judges did, else the majority, else a gold label.
 
     Raises InputError where there is none of them.
     """
@@ -150,7 +151,27 @@ def best_reference(view: View) -> str:
         raise InputError(
             f"{view.panel.dataset!r} has no human or gold labels", "Import some: concord import."
         )
-    return ONE_HUMAN if (total(view.humans) >= 2).any() else found[0]
+    if (total(view.humans) >= 2).any():
+        found = [ONE_HUMAN, *found]
+    k, j = _judge(view, first), _judge(view, second)
+    usable = (name for name in found if _in_common(view, k, j, name).any())
+    return next(usable, found[0])
+
+
+def _judge(view: View, name: str) -> int:
+    """The place of a judge; names that others have as well are written with a number."""
+    index = {who.name: k for k, who in enumerate(view.panel.annotators) if is_subject(who)}
+    if name not in index:
+        raise InputError(
+            f"{name!r} is the name of several annotators", f"The judges are: {', '.join(index)}."
+        )
+    return index[name]
+
+
+def _in_common(view: View, k: int, j: int, reference: str) -> NDArray[np.bool_]:
+    """The comparisons with usable labels of both judges and the reference."""
+    first, second = terms_with(view, k, reference), terms_with(view, j, reference)
+    return np.isfinite(first[:, 0]) & np.isfinite(second[:, 0])
 
 
 def _with_majority(view: View, k: int, reference: str) -> Estimate:
@@ -180,7 +201,7 @@ def difference_rows(
 
     With `each`, first the agreement of either on those comparisons.
     """
-    index = {who.name: k for k, who in enumerate(view.panel.annotators) if is_subject(who)}
+    index = {name: _judge(view, name) for name in (first, second)}
     terms = {name: terms_with(view, index[name], reference) for name in (first, second)}
     items = np.logical_and(*(np.isfinite(columns[:, 0]) for columns in terms.values()))
     n_items, method = int(items.sum()), f"{_method(view, reference)} with {reference}"
@@ -191,7 +212,9 @@ def difference_rows(
                   n_items=n_items, n_labels=n_labels[name],
                   method=f"{_method(view, reference)} items of both")  # fmt: skip
     columns = np.hstack([terms[first][items], terms[second][items]])
-    why = NO_DECIDED if n_items else NONE_IN_COMMON
+    one, other = (view.counts(k).any(axis=1) for k in index.values())
+    none = NO_REFERENCE if (one & other).any() else NONE_IN_COMMON
+    why = NO_DECIDED if n_items else none
     difference = view.smooth(difference_of_ratios, columns, items, bounds=DIFFERENCE, undefined=why)
     labels = sum(n_labels.values())
     yield row(view, SECTION, "agreement_difference", first, second, difference,

@@ -29,21 +29,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SECTION = "humans"
-STATISTICS = {
-    "agreement_with_others": "agreement with another human",
-    "drift": "change in agreement over 100 labels",
-    "seconds_per_label": "time per label",
-    "tie_share": "ties among the labels",
-}
-EXPLAINED = {
-    "agreement_with_others": "How often this human's label equals the label of one of the other "
-    "humans on the same comparison, averaged over comparisons.",
-    "drift": "How much this human's agreement with the others changes over 100 of its labels, in "
-    "the order in which it gave them (a straight line by least squares). Comparisons that grow "
-    "harder look like drift as well.",
-    "seconds_per_label": "The mean time of this human's labels, from those whose time is known.",
-    "tie_share": "How often this human's label is a tie.",
-}
 
 OTHERS, LABELS = "other humans", "human labels"
 NO_OTHERS = "no comparison labelled by this human has a label of another"

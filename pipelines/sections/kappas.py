@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.estimates import ALL
 from pipelines.sections.view import ONE_HUMAN, is_subject, row
 from pipelines.stats.agreement import cohen_kappa, pair_confusion, total
-from pipelines.stats.intervals import cluster_sums, interval_from_influence, smooth_interval
+from pipelines.stats.intervals import interval_from_influence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,9 +109,9 @@ def _kappa_row(
 
 def _kappa_among_humans(view: View) -> Estimate:
     items = total(view.humans) >= 2
-    sums = cluster_sums(pair_confusion(view.humans[items]), view.prompt[items])
     why = CHANCE_IS_ONE if items.any() else NONE_IN_COMMON
-    found = smooth_interval(cohen_kappa, sums, bounds=KAPPA, undefined=why)
+    columns = pair_confusion(view.humans[items])
+    found = view.smooth(cohen_kappa, columns, items, bounds=KAPPA, undefined=why)
     n_labels = int(view.humans[items].sum())
     return _row(view, ONE_HUMAN, ONE_HUMAN, found, int(items.sum()), n_labels)
 

@@ -83,17 +83,16 @@ def share_matches(judge_shares: Floats, one: Floats, ties: TieRule) -> Floats:
 def pair_matches(humans: Floats, ties: TieRule) -> Floats:
     """`matches` of two different humans per item, from counts (n, 3); NaN below two labels."""
     m = total(humans)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        couples = 1 / np.where(m >= 2, m * (m - 1), np.nan)
+    couples = np.where(m >= 2, m * (m - 1), np.nan)
     same = humans * (humans - 1)
     if ties is TieRule.DROP:
         decided = m - humans[:, TIE]
         columns = (same[:, A] + same[:, B], decided * (decided - 1))
-        return np.stack(columns, axis=1) * couples[:, None]
-    equal = total(same) * couples
+        return np.stack(columns, axis=1) / couples[:, None]
+    equal = total(same)
     if ties is TieRule.HALF:
-        equal = equal + 2 * _half(humans, humans) * couples
-    return np.stack([equal, m * (m - 1) * couples], axis=1)
+        equal = equal + 2 * _half(humans, humans)
+    return np.stack([equal, couples], axis=1) / couples[:, None]
 
 
 def _half(first: Floats, second: Floats) -> Floats:

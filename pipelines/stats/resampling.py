@@ -121,8 +121,9 @@ def simultaneous_intervals(values: Floats, replicates: Floats) -> Simultaneous:
     if not taking_part.any():
         return Simultaneous(np.nan, low, high)
     centre, spread = values[taking_part], spread[taking_part]
-    known = np.isfinite(replicates[:, taking_part]).any(axis=1)
-    distance = np.abs(replicates[known][:, taking_part] - centre) / spread
+    replicates = np.where(np.isfinite(replicates), replicates, np.nan)[:, taking_part]
+    known = np.isfinite(replicates).any(axis=1)
+    distance = np.abs(replicates[known] - centre) / spread
     critical = float(np.quantile(np.nanmax(distance, axis=1), LEVEL))
     low[taking_part] = centre - critical * spread
     high[taking_part] = centre + critical * spread
