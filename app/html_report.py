@@ -49,7 +49,6 @@ INTERVALS = (
 )
 LEGEND = {"human": "human feedback", "AI": "AI feedback", "baseline": "baseline, no feedback"}
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # a browser then fetches nothing
-_UNTITLED = ("agreement", "bias", "cost")  # sections whose sentence cannot be another one's
 _RULED = ("single_human_agreement", "majority_agreement")  # whose methods name the rules in force
 _LOGO = (
     '<svg aria-hidden="true"><g class="human"><circle class="dot full" cx="7" cy="8" r="5"/></g>'
@@ -142,7 +141,7 @@ def _section(k: int, section: str, rows: Sequence[Estimate], roles: Mapping[str,
     """A finding, then the figures and tables it comes from."""
     mine = [row for row in rows if row.section == section]
     whole = [row for row in mine if row.slice == ALL]
-    title = _title(section, rows)
+    title = section_title(section, rows)
     head = f'<p class="over">{text(_named(section))}</p><h2>{text(title)}</h2>'
     if title is None:
         head = f"<h2>{text(_named(section))}</h2>"
@@ -152,14 +151,6 @@ def _section(k: int, section: str, rows: Sequence[Estimate], roles: Mapping[str,
     figures = _facets(figures_of(section, rows, roles), f"s{k}f")
     sliced = _slices(section, [row for row in mine if row.slice != ALL], roles)
     return f'<section id="s{k}">{head}{figures}{shown}{notes_html(found)}{sliced}</section>'
-
-
-def _title(section: str, rows: Sequence[Estimate]) -> str | None:
-    """The section's sentence; None where it has none of its own but the last section's."""
-    title = section_title(section, rows)
-    if section not in _UNTITLED and title == section_title("cost", rows):
-        return None
-    return title
 
 
 def _caption(columns: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from enum import Enum
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 PLAIN_SECONDS = 10.0
+_LEAST_NAME = 12
 SECTION_NAMES = {
     "agreement": "Agreement",
     "chance": "Agreement beyond chance",
@@ -80,15 +82,23 @@ def print_table(
     right = set(numbers)
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     cells = [[_cell(value) for value in row] for row in rows]
+    console = out()
+    longest = [max((len(row[k]) for row in cells), default=0) for k in range(len(columns))]
+    gaps = 2 * len(columns)
+    too_wide = sum(map(max, longest, map(len, columns))) + gaps > console.width
+    figures = sum(longest[k] for k in right) + _LEAST_NAME * (len(columns) - len(right))
+    whole = figures + gaps <= console.width  # a figure and its interval stay on one line
     for k, name in enumerate(columns):
-        # names and headings may wrap, a figure and its interval stay together
-        least = max((len(row[k]) for row in cells), default=0) if k in right else None
+        narrow = k in right and too_wide and whole
         table.add_column(
-            name, justify="right" if k in right else "left", overflow="fold", min_width=least
+            fill(name, max(longest[k], 1), break_long_words=False) if narrow else name,
+            justify="right" if k in right else "left",
+            overflow="fold",
+            no_wrap=narrow,
         )
     for row in cells:
         table.add_row(*map(escape, row))
-    out().print(table)
+    console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -228,6 +228,7 @@ _TABLES: dict[str, list[list[Column]]] = {
             ("opposite when swapped", _of("reversal_rate", subject_of=_own)),
         ]
     ],
+    "dawid_skene": [[("with its class", _of("dawid_skene_agreement", subject_of=_own))]],
 }  # fmt: skip
 
 
@@ -286,7 +287,7 @@ def _figures(found: dict[str, Estimate], names: Sequence[str]) -> list[str]:
 
 
 def _figure(row: Estimate) -> str:
-    interval = "" if row.statistic == "coverage" else interval_of(row)
+    interval = "" if row.statistic in ("coverage", "decided_share") else interval_of(row)
     return f"{value_of(row)} {interval}" if interval else value_of(row)
 
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def section_title(section: str, rows: Sequence[Estimate]) -> str:
-    """The sentence of one section, from all rows of a report."""
+    """The sentence of one section, from all rows of a report; empty where it has none."""
     if section == "agreement":
         return headline([row for row in rows if row.section == "agreement"])
-    return _TITLES[section](rows)
+    title = _TITLES.get(section)
+    return "" if title is None else title(rows)
 
 
 def _judges(rows: Sequence[Estimate], statistic: str, method: str = "") -> list[Estimate]:

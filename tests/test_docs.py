@@ -29,6 +29,7 @@ from judges.verifier import Check
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ON_JUDGES = (ROOT / "docs" / "judges.md", ROOT / "docs" / "labelling.md")
+WITH_PYTHON = [page for page in PAGES if "from pipelines import" in page.read_text()]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\S+\.(?:toml|md|txt|py))\n")
 ELSEWHERE = ("make ", "concord fetch", "concord app")  # need a network, or do not end
@@ -169,7 +170,9 @@ def statuses(name):
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if "```python" in p.read_text()], ids=lambda page: page.name
+    "page",
+    [p for p in PAGES if "from pipelines import" in p.read_text()],
+    ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs_after_its_commands(page, folder, concord, provider, capsys):
     prepare(page, folder, concord, provider)

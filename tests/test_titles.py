@@ -203,7 +203,8 @@ def test_tables_fit_a_hundred_columns_and_break_no_name(rows, capsys):
                     assert cell in text, cell
                 first = line.cells[1]
                 assert any(shown.startswith(first) for shown in lines), first
-            assert any(all(name in shown for name in table.columns[1:]) for shown in lines)
+            words = {word for name in table.columns[1:] for word in name.split()}
+            assert words <= set(text.split())  # headings may wrap, between words only
 
 
 @pytest.mark.parametrize("ties", TieRule)

@@ -13,8 +13,9 @@ from pipelines.panel import AB, BA
 from pipelines.sections.view import ONE_HUMAN, UnparsedRule, View, is_subject, row, undefined
 from pipelines.stats.agreement import (
     TIE,
-    agreement_with_one,
+    TieRule,
     confusion,
+    matches,
     pair_confusion,
     shares,
     total,
@@ -182,6 +183,9 @@ def _baselines(view: View, k: int) -> Iterator[Estimate]:
 def _most_frequent(view: View, items: Mask, method: str) -> Iterator[Estimate]:
     """The class is chosen on the same labels, so near a draw of two it is a little too good."""
     n, humans = len(items), view.humans[items]
+    if view.rules.ties is TieRule.DROP:  # ties are left out: nobody says them
+        humans = humans * np.array([1.0, 0.0, 1.0])
+        humans = humans[total(humans) > 0]
     always_tie = np.tile(np.eye(3)[TIE], (n, 1))
     best, note = (
         (always_tie, "the class is tie")
@@ -228,7 +232,7 @@ def _first(view: View, k: int, items: Mask, method: str) -> Iterator[Estimate]:
 def _baseline(
     view: View, name: str, judge: Floats, items: Mask, method: str, note: str | None = None
 ) -> Estimate:
-    interval = view.mean(agreement_with_one(judge, view.humans), items)
+    interval = view.share(matches(judge, view.humans, view.rules.ties), items)
     return row(view, SECTION, "baseline_agreement", name, ONE_HUMAN, interval,
                n_items=int(items.sum()), n_labels=int(view.humans[items].sum()),
                method=method, note=note)  # fmt: skip
