@@ -143,7 +143,7 @@ def _section(k: int, section: str, rows: Sequence[Estimate], roles: Mapping[str,
     whole = [row for row in mine if row.slice == ALL]
     title = section_title(section, rows)
     head = f'<p class="over">{text(_named(section))}</p><h2>{text(title)}</h2>'
-    if title is None:
+    if not title:
         head = f"<h2>{text(_named(section))}</h2>"
     found = section_tables(section, whole)
     shown = "".join(table_html(table, _caption(table.columns), roles, slices=False)

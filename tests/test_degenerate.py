@@ -261,3 +261,21 @@ def test_a_report_computes_what_it_prints(found, tmp_path, capsys):
     wanted = Wanted("d", ALL_SECTIONS, (), None, "mode", "drop", "class")
     run_report(store.path, wanted, "html", tmp_path / "page.html", slices=True, wide=False)
     assert "wrote" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("ties", TieRule)
+def test_a_trivial_judge_is_measured_as_an_annotator_with_its_labels_is(tmp_path, ties):
+    """One estimand, two paths: what a baseline reaches, and the agreement of who labels like it."""
+    longer = marks("longer", 60, "ab")
+    responses = [("long answer", "short") if m == "a" else ("short", "long one") for m in longer]
+    labels = people(60) + [label(i, "longer", m) for i, m in enumerate(longer)]
+    store = store_of(
+        tmp_path / "s", labels, {**H3, "longer": BASELINE}, n_items=60, responses=responses
+    )
+    rows = Rows(compare(store, "d", rules=Rules(ties=ties), sections=("agreement", "chance")))
+    own = rows.one("single_human_agreement", "longer")
+    trivial = rows.one("baseline_agreement", "longer response")
+    assert (trivial.estimate, trivial.low, trivial.high) == (own.estimate, own.low, own.high)
+    assert trivial.method == f"{own.method} items of longer"
+    if ties is not TieRule.CLASS:  # half of what is decided, and half of a tie
+        assert rows.one("baseline_agreement", "random choice").estimate == pytest.approx(0.5)

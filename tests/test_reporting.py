@@ -172,6 +172,21 @@ def test_without_intervals_there_are_estimates_of_agreement_alone(run, store):
     assert values(found) == pytest.approx(values(with_them), rel=1e-12)
 
 
+def test_without_intervals_anonymous_humans_have_none_either(run, tmp_path):
+    marks = np.random.default_rng(7).choice(list("aabt"), (40, 2)).tolist()
+    cells = [label(i, f"h{k}", marks[i][k]) for i in range(40) for k in (0, 1)]
+    cells += [label(i, "j", marks[i][0], "ab") for i in range(40)]
+    store_of(
+        tmp_path / "concord.duckdb", cells, {"h0": HUMAN, "h1": HUMAN, "j": JUDGE},
+        n_items=40, anonymous=("h0", "h1"),
+    )  # fmt: skip
+    for options, known in (((), True), (("--no-intervals",), False)):
+        found = estimates(run, "report", "--section", "agreement", *options)
+        kappas = [row for row in found if row["statistic"] == "cohen_kappa"]
+        assert {row["subject"] for row in kappas} == {ONE_HUMAN, "j"}
+        assert [row["low"] is not None for row in kappas] == [known] * 2
+
+
 # pages
 
 

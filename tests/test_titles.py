@@ -204,7 +204,8 @@ def test_tables_fit_a_hundred_columns_and_break_no_name(rows, capsys):
                 first = line.cells[1]
                 assert any(shown.startswith(first) for shown in lines), first
             words = {word for name in table.columns[1:] for word in name.split()}
-            assert words <= set(text.split())  # headings may wrap, between words only
+            if table.lines:
+                assert words <= set(text.split())  # headings may wrap, between words only
 
 
 @pytest.mark.parametrize("ties", TieRule)

@@ -48,7 +48,8 @@ def scale_of(values: Iterable[float], unit: str) -> Scale:
     low, high = min(found, default=0.0), max(found, default=0.0)
     if unit in AROUND_ZERO:
         low, high = min(low, 0.0), max(high, 0.0)
-    low, high = _widened(low, high, _LEAST.get(unit, abs(high) / 10 or 1.0))
+    least = max(abs(high) / 10, 1e-4) if high else 1.0  # words have six decimals
+    low, high = _widened(low, high, _LEAST.get(unit, least))
     step = _step(low, high)
     low, high = step * floor(low / step + 1e-9), step * ceil(high / step - 1e-9)
     if unit == "share":

@@ -162,7 +162,8 @@ def slope_columns(slope: float, x: Floats, humans: Floats) -> Floats:
     """(score, information) of each item at a slope, x its logit: the sandwich's meat and bread."""
     up, down = expit(slope * x), expit(-slope * x)
     score = x * (humans[:, A] * down - humans[:, B] * up)
-    information = (humans[:, A] + humans[:, B]) * x * x * up * down
+    # up and down trade places with a and b: their product is taken first, so no digit moves
+    information = (humans[:, A] + humans[:, B]) * x * x * (up * down)
     return np.stack([score, information], axis=1)
 
 
