@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
+from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import clean, out, print_json, print_table, say
 from data import queries
-from data.errors import ConcordError, InputError
+from data.errors import InputError
 from data.ledger import take_up
 from data.records import OVERALL
 from data.store import Store
@@ -35,22 +36,6 @@ if TYPE_CHECKING:
     from pipelines.support import Support
 
 DEFAULT_STORE = "concord.duckdb"
-
-
-def take_up_if_possible(store: Store) -> None:
-    """What only reads goes on, with a note, where a run's journal cannot be taken up."""
-    try:
-        take_up(store)
-    except ConcordError as error:
-        say(f"note: {error.what}")
-
-
-def chosen_dataset(store: Store, dataset: str | None) -> str:
-    """The data set that is named, or the only one there is."""
-    if dataset is not None:
-        return dataset
-    with store.reading() as con:
-        return queries.only_dataset(con)
 
 
 def list_datasets(path: Path, *, as_json: bool) -> None:

@@ -15,13 +15,13 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from app import words
+from app.printing import SECTION_NAMES
 from app.report_html.figures import figures_of, roles_of, statistic_words
 from app.report_html.look import STYLE
 from app.report_html.markup import name, text
 from app.report_html.plot import draw
 from app.report_html.scale import scale_of
 from app.report_html.tabulate import notes_html, section_tables, table_html
-from app.terminal import SECTION_NAMES
 from data.records import OVERALL
 from pipelines.estimates import ALL
 from pipelines.titles import section_title

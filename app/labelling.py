@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.browsing import chosen_dataset, take_up_if_possible
+from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import ProgressLine, out, print_json, print_labelled, print_table, say
 from data.errors import InputError, RunError
 from data.records import RunStatus

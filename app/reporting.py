@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from app.browsing import chosen_dataset, take_up_if_possible
-from app.terminal import print_estimates_as, print_json, print_report, print_rows, say
+from app.printing import print_estimates_as, print_report, print_rows
+from app.stores import chosen_dataset, take_up_if_possible
+from app.terminal import print_json, say
 from data.errors import InputError
 from data.store import Store
 from pipelines.compare import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from app.browsing import take_up_if_possible
+from app.stores import take_up_if_possible
 from app.terminal import ProgressLine, print_json, print_labelled, print_table, say
 from data import queries
 from data.errors import RunError

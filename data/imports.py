@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from data.errors import InputError
+from data.rows import rows_table
 from data.schema import COMPARISON_ID, LABEL_ID, PROMPT_ID
 from data.store import first_row
 
@@ -34,6 +35,17 @@ class Imported:
     simulated: bool
 
 
+ANNOTATOR_COLUMNS = pa.schema(
+    [
+        ("annotator_id", pa.string()),
+        ("kind", pa.string()),
+        ("dataset", pa.string()),
+        ("name", pa.string()),
+        ("anonymous", pa.bool_()),
+        ("model", pa.string()),
+        ("definition", pa.string()),
+    ]
+)
 STAGE_COMPARISONS = f"""
 CREATE OR REPLACE TEMP TABLE staged_comparisons AS
 SELECT *, {COMPARISON_ID} AS comparison_id, {PROMPT_ID} AS prompt_id
@@ -193,20 +205,19 @@ def _register(con: Connection, material: Material) -> None:
 
 def annotator_table(annotators: tuple[Annotator, ...]) -> pa.Table:
     """Annotators as the columns of the store's table."""
-    return pa.table(
+    rows = [
         {
-            "annotator_id": pa.array([str(a.annotator_id) for a in annotators], pa.string()),
-            "kind": pa.array([a.kind.value for a in annotators], pa.string()),
-            "dataset": pa.array([a.dataset for a in annotators], pa.string()),
-            "name": pa.array([a.name for a in annotators], pa.string()),
-            "anonymous": pa.array([a.anonymous for a in annotators], pa.bool_()),
-            "model": pa.array([a.model for a in annotators], pa.string()),
-            "definition": pa.array(
-                [None if a.definition is None else json.dumps(a.definition) for a in annotators],
-                pa.string(),
-            ),
+            "annotator_id": str(each.annotator_id),
+            "kind": each.kind.value,
+            "dataset": each.dataset,
+            "name": each.name,
+            "anonymous": each.anonymous,
+            "model": each.model,
+            "definition": None if each.definition is None else json.dumps(each.definition),
         }
-    )
+        for each in annotators
+    ]
+    return rows_table(rows, ANNOTATOR_COLUMNS)
 
 
 def _add(con: Connection, sql: str, **parameters: object) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from data.errors import RunError, StoreError
 from data.imports import annotator_table
 from data.journal import Journal, damaged, is_live, iter_events, journals_in, read_events
 from data.records import Annotator, AnnotatorKind, RunStatus
+from data.rows import rows_table
 from data.store import StoreLockedError, first_row
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def _settle(store: Store, path: Path) -> None:
     sent = _unanswered(path)
     rows = [{**event, "sent_at": event["at"]} for event in sent]
     with store.writing() as con:
-        con.register("arriving_sent", _table(rows, SENT_COLUMNS))
+        con.register("arriving_sent", rows_table(rows, SENT_COLUMNS))
         con.execute(FORGET_POSSIBLY_PAID, {"run_id": path.stem})
         con.execute(ADD_POSSIBLY_PAID, {"run_id": path.stem})
         con.execute(SETTLE_RUN, {"run_id": path.stem})
@@ -405,24 +406,20 @@ def _tables(events: Sequence[Event], run_id: str) -> dict[str, pa.Table]:
         for request in label["requests"]
     ]
     return {
-        "arriving_labels": _table(
+        "arriving_labels": rows_table(
             [{**label, "run_id": run_id, "created_at": label["at"]} for label in labels],
             LABEL_COLUMNS,
         ),
-        "arriving_replies": _table(
+        "arriving_replies": rows_table(
             [{**reply, "run_id": run_id, "received_at": reply["at"]} for reply in replies],
             REPLY_COLUMNS,
         ),
-        "arriving_links": _table(links, LINK_COLUMNS),
-        "arriving_batches": _table(
+        "arriving_links": rows_table(links, LINK_COLUMNS),
+        "arriving_batches": rows_table(
             [{**event, "run_id": run_id} for event in events if event["event"] == "batch"],
             BATCH_COLUMNS,
         ),
     }
-
-
-def _table(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
 
 
 def _unanswered(path: Path) -> list[Event]:

@@ -73,6 +73,16 @@ def rounded(report):
     return [{k: round(v, 9) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
 
 
+def test_what_labels_imports_no_statistics():
+    """Each worker of a run has its own copy of whatever is imported."""
+    code = (
+        "import sys, app.labelling, pipelines.live, data.committer\n"
+        "print(sorted({'scipy', 'pandas', 'streamlit', 'pipelines.stats'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; sys.argv = ['concord', '--help']\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app import cli
-from app.terminal import SECTION_NAMES
+from app.printing import SECTION_NAMES
 from data.store import Store
 from pipelines.compare import DEFAULT_SECTIONS, PAGE_SECTIONS, SECTIONS
 from pipelines.ingest import ingest

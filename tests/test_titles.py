@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.terminal import SECTION_NAMES, print_report
+from app.printing import SECTION_NAMES, print_report
 from data.store import Store
 from pipelines.compare import SECTIONS, compare
 from pipelines.estimates import Estimate

@@ -1,0 +1,29 @@
+"""The store that a command names: taken up first, with the data set that is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.terminal import say
+from data import queries
+from data.errors import ConcordError
+from data.ledger import take_up
+
+if TYPE_CHECKING:
+    from data.store import Store
+
+
+def take_up_if_possible(store: Store) -> None:
+    """What only reads goes on, with a note, where a run's journal cannot be taken up."""
+    try:
+        take_up(store)
+    except ConcordError as error:
+        say(f"note: {error.what}")
+
+
+def chosen_dataset(store: Store, dataset: str | None) -> str:
+    """The data set that is named, or the only one there is."""
+    if dataset is not None:
+        return dataset
+    with store.reading() as con:
+        return queries.only_dataset(con)
