@@ -261,7 +261,10 @@ JudgeOption = Annotated[
     str,
     typer.Option("--judge", "-j", help="A judge file, a shipped judge, or longer, first, random."),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N comparisons by id.")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=10**12, help="Only the first N comparisons by id.", metavar="N"),
+]
 RepeatsOption = Annotated[int, typer.Option(min=1, help="Ask for every label so many times.")]
 PriceInOption = Annotated[
     float | None, typer.Option(min=0, help="US dollars per million tokens of the prompt.")
@@ -438,12 +441,16 @@ def runs_watch(run: RunArgument, store: StoreOption = DEFAULT_STORE) -> None:
 
 @runs.command("retry")
 def runs_retry(
-    run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
+    run: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Ask again for what failed or is missing, with the judge as it was."""
     from app.runs import retry_run
 
-    retry_run(store, run, as_json=as_json)
+    retry_run(store, run, price_in, price_out, as_json=as_json)
 
 
 @labels.command("reparse")

@@ -65,15 +65,30 @@ class Given:
     def chosen_judge(self) -> AnyJudge:
         """The judge, at the price given here where one is."""
         judge = BASELINES.get(self.judge) or read_judge(find_judge(self.judge))
-        if self.price_in is None and self.price_out is None:
-            return judge
-        if self.price_in is None or self.price_out is None:
-            raise InputError("one price alone", "Give --price-in and --price-out together.")
-        if not isinstance(judge, Judge):
-            raise InputError(
-                f"{self.judge} has no price of its own", "Write [price] into its members' files."
-            )
-        return replace(judge, price=Price(self.price_in, self.price_out))
+        return at_price(judge, self.price_in, self.price_out)
+
+    def processes(self) -> int:
+        """How many make the calls."""
+        if self.workers == "auto":
+            from pipelines.engines.workers import auto_workers
+
+            return auto_workers()
+        if not (self.workers.isdecimal() and int(self.workers)):
+            raise InputError(f"--workers {self.workers}", "A number from 1 on, or auto.")
+        return int(self.workers)
+
+
+def at_price(judge: AnyJudge, price_in: float | None, price_out: float | None) -> AnyJudge:
+    """The judge at another price (US dollars per million tokens); at its own without one."""
+    if price_in is None and price_out is None:
+        return judge
+    if price_in is None or price_out is None:
+        raise InputError("one price alone", "Give --price-in and --price-out together.")
+    if not isinstance(judge, Judge):
+        raise InputError(
+            f"{judge.name} has no price of its own", "Write [price] into its members' files."
+        )
+    return replace(judge, price=Price(price_in, price_out))
 
 
 def list_judges(*, as_json: bool) -> None:
@@ -112,7 +127,7 @@ def run_label(given: Given, *, as_json: bool) -> None:
     store = Store(given.store)
     judge, options = given.chosen_judge(), given.options(store)
     batching = _batching(judge, given) if given.batch else None
-    client = None if given.batch else _client(judge, given.workers)
+    client = None if given.batch else _client(judge, given.processes())
     with ProgressLine(quiet=as_json) as progress:
         result = label(store, judge, client, options, progress, batching)
     print_labelled(result)
@@ -140,27 +155,24 @@ def _batching(judge: AnyJudge, given: Given) -> Batching:
     return Batching(batch_clients_for(judge), given.poll_seconds)
 
 
-def _client(judge: AnyJudge, workers: str) -> Client | None:
+def _client(judge: AnyJudge, processes: int) -> Client | None:
     """The judge's client, in this process or in several."""
     from judges.providers import asking_client
-    from pipelines.engines.workers import WorkersClient, auto_workers
+    from pipelines.engines.workers import WorkersClient
 
-    number = auto_workers() if workers == "auto" else int(workers) if workers.isdecimal() else 0
-    if number < 1:
-        raise InputError(f"--workers {workers}", "A number from 1 on, or auto.")
     if not isinstance(judge, Judge | Jury):
         return None
-    return (
-        asking_client(judge)
-        if number == 1
-        else WorkersClient(partial(asking_client, judge), number)
-    )
+    if processes == 1:
+        return asking_client(judge)
+    return WorkersClient(partial(asking_client, judge), processes)
 
 
 def show_plans(givens: Sequence[Given], *, as_json: bool) -> None:
     """What one or several judges would ask and cost; nothing is sent."""
     store = Store(givens[0].store)
     take_up_if_possible(store)
+    for given in givens:
+        given.processes()  # what would end the run ends its plan
     plans = [
         plan(store, given.chosen_judge(), given.options(store), batch=given.batch)
         for given in givens

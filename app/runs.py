@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from app.labelling import at_price
 from app.stores import take_up_if_possible
 from app.terminal import ProgressLine, print_json, print_labelled, print_table, say
 from data import queries
@@ -117,14 +118,16 @@ def watch_run(path: Path, run: str) -> None:
     say(f"{row['judge']} on {row['dataset']}: {progress.done:,} labels, {ended.replace('_', ' ')}")
 
 
-def retry_run(path: Path, run: str, *, as_json: bool) -> None:
+def retry_run(
+    path: Path, run: str, price_in: float | None, price_out: float | None, *, as_json: bool
+) -> None:
     """Ask again for what failed or is missing, with the judge as it was."""
     from judges.providers import client_for
 
     store = Store(path)
     take_up_if_possible(store)
     row = run_of(store, run)
-    judge = judge_of(store, row)
+    judge = at_price(judge_of(store, row), price_in, price_out)
     with ProgressLine(quiet=as_json) as progress:
         result = label(store, judge, client_for(judge), options_of(row), progress)
     print_labelled(result)

@@ -1,4 +1,4 @@
-"""Commits a live run's journal every two seconds, in a process of its own.
+"""Commits a live run's journal every few seconds, in a process of its own.
 
 `python -m data.committer STORE JOURNAL` runs until its standard input ends, that is as long as the
 run does. The run then writes lines at full speed and never waits for the disk or for the store.
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 COMMIT_SECONDS = 2.0
+MOST_SECONDS = 5.0
+BUSY_SHARE = 0.04  # of a processor; the run and its worker processes want the rest
 SYNC_SECONDS = 0.5
 END_SECONDS = 30.0
 ROOT = Path(__file__).parents[1]
@@ -40,7 +42,11 @@ class Committer:
         return self
 
     def start(self) -> None:
-        """Begin to commit."""
+        """Begin to commit, or begin again where the process was killed."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self._close()
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(  # noqa: S603 (this program itself)
             self._command,
@@ -68,14 +74,18 @@ class Committer:
     ) -> None:
         if self._process is None:
             return
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        self._close()
         try:
             self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _close(self) -> None:
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
 
 
 def main(store_path: str, journal_path: str, wait_seconds: str) -> None:
@@ -87,8 +97,10 @@ def main(store_path: str, journal_path: str, wait_seconds: str) -> None:
         while not _has_ended():
             os.fsync(file.fileno())
             if time.monotonic() >= due:
-                due = time.monotonic() + COMMIT_SECONDS
+                began = time.process_time()
                 _say(_commit(store, journal))
+                busy = time.process_time() - began
+                due = time.monotonic() + max(COMMIT_SECONDS, min(busy / BUSY_SHARE, MOST_SECONDS))
 
 
 def _has_ended() -> bool:

@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Template:
 
     def names(self, field: str) -> bool:
         """Whether the template has this field."""
-        return any(match[1] == field for _, part in self.parts for match in _FIELD.finditer(part))
+        return field in _fields_of(self.parts)
 
     def fill(self, values: Values, secret: str) -> tuple[Message, ...]:
         """The messages for these texts; the same texts and secret always give the same ones."""
@@ -59,6 +60,11 @@ class Template:
             Message(role, _FIELD.sub(lambda match: filled.get(match[1], ""), text))
             for role, text in self.parts
         )
+
+
+@cache
+def _fields_of(parts: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    return frozenset(match[1] for _, part in parts for match in _FIELD.finditer(part))
 
 
 def _texts(values: Values) -> list[str]:
@@ -106,7 +112,7 @@ def parse_template(text: str, where: str, needed: tuple[str, ...] = PAIR) -> Tem
         raise JudgeError(
             f"{where}: no `## user` part", "Put the text that is sent below a line `## user`."
         )
-    found = {match[1] for _, content in parts for match in _FIELD.finditer(content)}
+    found = _fields_of(parts)
     for name in sorted(found - FIELDS.keys()):
         raise JudgeError(
             f"{where}: unknown field {{{{{name}}}}}",

@@ -47,11 +47,16 @@ def verdict(gap: Estimate) -> str:
     low, high = 100 * gap.low, 100 * gap.high
     if low > 0:
         return "agrees with a human more often than another human does"
-    if low >= -SAME_POINTS and high <= SAME_POINTS:
-        return "is as good as one human"
+    within = low >= -SAME_POINTS and high <= SAME_POINTS
     if high < 0:
-        return f"agrees {points(-gap.estimate).lstrip('+')} points less than a human does"
-    more = ceil(gap.n_prompts * (((high - low) / 2 / SAME_POINTS) ** 2 - 1))
+        size = points(-gap.estimate).lstrip("+")
+        less = f"agrees {size} point{'' if size == '1' else 's'} less than a human does"
+        return f"{less}, within {SAME_POINTS:.0f} points" if within else less
+    if within:
+        return "is as good as one human"
+    # Either verdict would do, whichever the interval reaches first as it shrinks around its middle.
+    middle, half = abs(high + low) / 2, (high - low) / 2
+    more = ceil(gap.n_prompts * ((half / max(middle, SAME_POINTS - middle)) ** 2 - 1))
     about = f" (about {more:,} more prompts would tell)" if more > 0 else ""
     return f"cannot be told apart from one human yet{about}"
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import LabelOptions
 
 TELL_SECONDS = 0.25
-RECENT = 4 * PAGE  # about as many as wait between being read and being asked
+RECENT = 12 * PAGE  # as many as are bought between being read or asked for, and being committed
 Read = TypeVar("Read")
 
 
@@ -94,7 +94,7 @@ class Live:
     async def _label_all(self) -> RunStatus:
         self._stop_on_signals()
         self.gates = self._gates()
-        tasks = [asyncio.create_task(self._start_committer()), asyncio.create_task(self._tell())]
+        tasks = [asyncio.create_task(self._keep_committing()), asyncio.create_task(self._tell())]
         try:
             await run_cells(
                 self._cells(), self._work, concurrency=self.options.concurrency, stop=self.stop
@@ -302,11 +302,10 @@ class Live:
             )
             self._end()
 
-    async def _start_committer(self) -> None:
-        await asyncio.sleep(COMMIT_SECONDS)
-        self.book.committer.start()
+    async def _keep_committing(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
+            self.book.committer.start()
             self.progress.store_locked = self.book.committer.store_locked
 
     async def _tell(self) -> None:

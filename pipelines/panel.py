@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from data.store import Connection, Store
 
     Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 
 AB, BA, UNKNOWN = 0, 1, 2
 UNPARSED = 3
@@ -109,22 +110,34 @@ class Panel:
             self._humans = total
         return self._humans
 
+    def _turned(self) -> Mask:
+        """Where a is the second of the two models by name, or the shorter response."""
+        models = np.sign(self.model_b - self.model_a)
+        return np.where(models, models, self.longer) < 0
+
     def _count(self, k: int) -> Ballots:
         start, end = np.searchsorted(self.labels["annotator"], np.array([k, k + 1], np.int16))
         mine = {name: column[start:end] for name, column in self.labels.items()}
         if self.annotators[k].kind is AnnotatorKind.HUMAN:
-            mine = _first_of_each_item(mine)
+            mine = _first_of_each_item(mine, self._turned())
         return _ballots(mine, self.n_items)
 
 
-def _first_of_each_item(labels: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _first_of_each_item(labels: dict[str, NDArray[Any]], turned: Mask) -> dict[str, NDArray[Any]]:
     """A human's repeats are no further humans: the first usable label of each item stays.
 
-    Of two orders in the same repeat, by the comparison's number: neither order is favoured.
+    Of two orders in the same repeat the earlier one; of two at the same time, one by the
+    comparison's number, so that neither order is favoured. `turned` makes that independent of which
+    response is called a.
     """
-    order_shown = (labels["item"] + labels["shown"]) % 2
-    order = np.lexsort((order_shown, labels["repeat"], labels["preference"] < 0, labels["item"]))
-    _, first = np.unique(labels["item"][order], return_index=True)
+    item = labels["item"]
+    if np.bincount(item).max(initial=0) <= 1:
+        return labels
+    order_shown = (item + (labels["shown"] ^ turned[item])) % 2
+    order = np.lexsort(
+        (order_shown, labels["at"], labels["repeat"], labels["preference"] < 0, item)
+    )
+    _, first = np.unique(item[order], return_index=True)
     return {name: column[order[first]] for name, column in labels.items()}
 
 

@@ -226,6 +226,32 @@ def test_label_and_runs(run, tmp_path):
     assert "complete" in run("runs")[1]
 
 
+def test_a_plan_refuses_what_the_run_would_refuse(run, tmp_path):
+    make_store(tmp_path / "concord.duckdb", 1)
+    with running(truth(1), {"m": Behaviour()}) as provider:
+        judge = judge_file(tmp_path, provider.base_url)
+        command = ("label", "--judge", judge, "--dry-run")
+        assert_clear(run(*command, "--workers", "many"), 3, "--workers many")
+        assert run(*command, "--limit", 10**20)[0] == 2
+
+
+def test_a_retry_is_at_the_price_that_is_given(run, tmp_path):
+    store = make_store(tmp_path / "concord.duckdb", 2)
+    price = ("--price-in", 1, "--price-out", 1)
+    with running(truth(2), {"m": Behaviour()}) as provider:
+        path = judge_file(tmp_path, provider.base_url)
+        path.write_text(path.read_text().split("[price]")[0])
+        assert run("label", "--judge", path, *price)[0] == 0
+        [row] = json.loads(run("runs", "--json")[1])["runs"]
+        with store.writing() as con:
+            for table in ("labels", "label_replies", "replies"):
+                con.execute(f"DELETE FROM {table} WHERE true")
+        code, out, err = run("runs", "retry", row["run_id"], *price, "--json")
+        assert code == 0, err
+        result = json.loads(out)
+        assert (result["done"], result["spent_usd"]) == (4, pytest.approx(row["spent_usd"]))
+
+
 def test_a_model_that_the_provider_does_not_know(run, tmp_path):
     make_store(tmp_path / "concord.duckdb", 1)
     with running(truth(1), {"other": Behaviour()}) as provider:

@@ -65,7 +65,7 @@ def made(name):
     labels = {key: columns[key].astype(np.int64) for key in names[:-1]}
     n = len(rows)
     labels |= {"unparsed": columns["unparsed"].astype(bool), "p_a": columns["p_a"]}
-    labels |= {"cost_usd": r.random(n), "seconds": r.random(n), "at": 1e9 + r.permutation(n)}
+    labels |= {"cost_usd": r.random(n), "seconds": r.random(n), "at": 1e9 + labels["item"]}
     kinds = (HUMAN, HUMAN, HUMAN, JUDGE, JUDGE, JUDGE, BASELINE)
     people = ("h1", "h2", "h3", "j1", "j2", "soft", "first")
     return Panel(
@@ -94,7 +94,10 @@ def preferred(value):
 
 
 def human(r, k, worth):
-    """A tenth of the labels is missing, a tenth unparsed; a tenth of the rest is given twice."""
+    """A tenth of the labels is missing, a tenth unparsed; a tenth of the rest is given twice.
+
+    Some are given in the other order too, with another answer and at the same time.
+    """
     for i in range(N_ITEMS):
         if r.random() < 0.1:
             continue
@@ -103,6 +106,8 @@ def human(r, k, worth):
         for repeat in range(1 + (r.random() < 0.1)):
             preference = -1 if bad else preferred(worth[i] + r.normal())
             yield i, k, preference, repeat, shown, bad, np.nan
+        if i % 7 == k and shown != UNKNOWN:
+            yield i, k, 1 if preference != 1 else 2, 0, 1 - shown, False, np.nan
 
 
 def judge(r, k, worth, favour):

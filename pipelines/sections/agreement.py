@@ -106,8 +106,16 @@ def _detectable(
     view: View, statistic: str, subject: str, reference: str, found: Interval,
     n_items: int, n_labels: int, method: str,
 ) -> Iterator[Estimate]:  # fmt: skip
-    """Beside a difference that may be none: the smallest one that this data would have shown."""
-    if found.low is None or found.high is None or not found.low <= 0 <= found.high:
+    """Beside a difference that may be none: the smallest one that this data would have shown.
+
+    Overall only: intervals of slices hold for all slices together, this would for one alone.
+    """
+    if (
+        view.name != ALL
+        or found.low is None
+        or found.high is None
+        or not found.low <= 0 <= found.high
+    ):
         return
     least = smallest_difference(standard_error_of(found), found.n_prompts)
     yield row(view, SECTION, statistic, subject, reference,
