@@ -45,6 +45,14 @@ WHERE comparisons.dataset = $dataset
 GROUP BY annotator_id, name, kind, anonymous, model
 ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
 """
+LABELLERS = """
+SELECT annotator_id, name, kind, anonymous, list(DISTINCT criterion) AS criteria
+FROM (SELECT annotator_id, criterion FROM labels JOIN comparisons USING (comparison_id)
+      WHERE dataset = $dataset GROUP BY ALL)
+JOIN annotators USING (annotator_id)
+GROUP BY annotator_id, name, kind, anonymous
+ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
+"""
 CRITERIA = """
 SELECT DISTINCT criterion FROM labels JOIN comparisons USING (comparison_id)
 WHERE dataset = $dataset ORDER BY criterion

@@ -14,13 +14,14 @@ import numpy as np
 from data import queries
 from data.errors import InputError
 from data.records import OVERALL, AnnotatorKind
+from pipelines.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from data.store import Connection, Store
+    from data.store import Store
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
@@ -104,9 +105,9 @@ class Panel:
     def human_counts(self) -> Floats:
         """Counts (n, 3) of the humans' usable labels, one label a human and comparison."""
         if self._humans is None:
-            total = np.zeros((self.n_items, 3))
-            for k in self.indices(AnnotatorKind.HUMAN):
-                total += self.ballots(k).counts[:, :, :UNPARSED].sum(axis=0)
+            total = np.zeros((3, self.n_items)).T
+            for ballots in in_threads(self.ballots, self.indices(AnnotatorKind.HUMAN)):
+                total += ballots.counts[:, :, :UNPARSED].sum(axis=0)
             self._humans = total
         return self._humans
 
@@ -148,10 +149,10 @@ def _ballots(labels: dict[str, NDArray[Any]], n_items: int) -> Ballots:
     klass = np.where(preference >= 0, preference, UNPARSED)
     known = (preference >= 0) | labels["unparsed"].astype(bool)
     order = np.where(shown >= 0, shown, UNKNOWN)
-    cell = ((order * n_items + item) * 4 + klass)[known]
-    counts = np.bincount(cell, minlength=12 * n_items).reshape(3, n_items, 4)
+    cell = ((order * 4 + klass) * n_items + item)[known]
+    counts = np.bincount(cell, minlength=12 * n_items).astype(np.uint16).reshape(3, 4, n_items)
     return Ballots(
-        counts=counts.astype(np.uint16),
+        counts=counts.transpose(0, 2, 1),  # a class stands together in memory: faster sums
         rows=np.bincount(item, minlength=n_items),
         cost=_known_sums(labels["cost_usd"].astype(float), item, n_items),
         seconds=_known_sums(labels["seconds"].astype(float), item, n_items),
@@ -179,8 +180,9 @@ def read_panel(
     """
     with store.reading() as con:
         queries.check_dataset(con, dataset)
-        criterion = _criterion(con, dataset, criterion)
-        found = _wanted(queries.records(con, queries.ANNOTATORS, dataset=dataset), judges)
+        everyone = queries.records(con, queries.LABELLERS, dataset=dataset)
+        criterion = _criterion(everyone, dataset, criterion)
+        found = _wanted(everyone, judges)
         items = queries.table(con, queries.ITEMS, dataset=dataset)
         labels = queries.table(
             con,
@@ -197,7 +199,9 @@ def read_panel(
     columns = {name: _array(labels[name]) for name in labels.column_names}
     models, model_a, model_b = _models(items)
     present = np.flatnonzero(np.bincount(columns["annotator"]))
-    columns["annotator"] = np.searchsorted(present, columns["annotator"]).astype(np.int16)
+    place = np.zeros(len(found), np.int16)
+    place[present] = np.arange(len(present))
+    columns["annotator"] = place[columns["annotator"]]
     found = [found[k] for k in present]  # others have labels of other criteria only
     names = _distinct(row["name"] for row in found)
     order = np.argsort(columns["annotator"], kind="stable")
@@ -267,8 +271,8 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
         yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
-def _criterion(con: Connection, dataset: str, wanted: str | None) -> str:
-    names = [row[0] for row in queries.rows(con, queries.CRITERIA, dataset=dataset)] or [OVERALL]
+def _criterion(everyone: list[dict[str, Any]], dataset: str, wanted: str | None) -> str:
+    names = sorted({name for row in everyone for name in row["criteria"]}) or [OVERALL]
     if wanted is None:
         wanted = names[0] if len(names) == 1 else OVERALL
     if wanted not in names:

@@ -482,10 +482,11 @@ def test_what_is_said_of_prd(rows_of):
         *["gpt-4", "claude-1", "gpt-3.5-turbo", "bard", "vicuna-13b"]
     ]
     assert judge_sentence(rows, "bard") == (
-        "bard cannot be told apart from one human yet (52% v 52%, gap -1 [-4, +2]; 480 comparisons)"
+        "bard cannot be told apart from one human yet (about 47 more prompts would tell) "
+        "(52% v 52%, gap -1 [-4, +2]; 480 comparisons)"
     )
     assert judge_sentence(rows, "vicuna-13b") == (
-        "vicuna-13b cannot be told apart from one human yet (about 17 more prompts would tell) "
+        "vicuna-13b cannot be told apart from one human yet (about 18 more prompts would tell) "
         "(49% v 52%, gap -3 [-6, +0.3]; 480 comparisons)"
     )
     assert section_title("bias", rows) == (

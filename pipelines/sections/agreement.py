@@ -19,19 +19,20 @@ from pipelines.sections.view import (
     ONE_HUMAN,
     View,
     is_subject,
+    picked,
     row,
     undefined,
 )
 from pipelines.stats.agreement import (
     TieRule,
     share_matches,
-    total,
 )
 from pipelines.stats.intervals import (
     Interval,
     difference_of_ratios,
 )
 from pipelines.stats.power import smallest_difference, standard_error_of
+from pipelines.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,18 +56,22 @@ def agreement_rows(view: View) -> Iterator[Estimate]:
     any_humans = bool(view.panel.indices(AnnotatorKind.HUMAN))
     if not any_humans and view.name == ALL:
         yield undefined(view, SECTION, "single_human_agreement", CEILING, ONE_HUMAN, NO_HUMANS)
-    found: list[Estimate] = []
-    for k, who in enumerate(annotators):
-        if is_subject(who):
-            found += _with_one_human(view, k) if any_humans else ()
-            found += [_with_majority(view, k, reference) for reference in references(view)]
+    judges = [k for k, who in enumerate(annotators) if is_subject(who)]
+    of_each = in_threads(lambda k: list(_agreement_of(view, k, any_humans=any_humans)), judges)
+    found = [row for rows in of_each for row in rows]
     yield from found
     if view.name == ALL:
         yield from _differences(view, found)
     yield from kappa_rows(view)
-    for k, who in enumerate(annotators):
-        if not who.anonymous:
-            yield _coverage(view, k)
+    named = [k for k, who in enumerate(annotators) if not who.anonymous]
+    yield from in_threads(lambda k: _coverage(view, k), named)
+
+
+def _agreement_of(view: View, k: int, *, any_humans: bool) -> Iterator[Estimate]:
+    if any_humans:
+        yield from _with_one_human(view, k)
+    for reference in references(view):
+        yield _with_majority(view, k, reference)
 
 
 def _with_one_human(view: View, k: int) -> Iterator[Estimate]:
@@ -81,8 +86,8 @@ def _with_one_human(view: View, k: int) -> Iterator[Estimate]:
                 view, SECTION, "single_human_agreement", name, ONE_HUMAN, why, method=method
             )
         return
-    ceiling = view.pairs_of_humans[items]
-    n_items, human_labels = int(items.sum()), int(view.humans[items].sum())
+    ceiling = picked(view.pairs_of_humans, items)
+    n_items, human_labels = int(items.sum()), int(view.n_humans[items].sum())
     mine = view.n_labels(k, items)
     note = _left_out(view, k, items)
     yield row(view, SECTION, "single_human_agreement", name, ONE_HUMAN,
@@ -92,7 +97,7 @@ def _with_one_human(view: View, k: int) -> Iterator[Estimate]:
               view.of_ratio(ceiling, items, proportion=True, undefined=NO_DECIDED),
               n_items=n_items, n_labels=human_labels,
               method=f"{method} items of {name}")  # fmt: skip
-    columns = np.hstack([judge[items], ceiling])
+    columns = np.hstack([picked(judge, items), ceiling])
     gap = view.smooth(difference_of_ratios, columns, items, bounds=DIFFERENCE, undefined=NO_DECIDED)
     yield row(view, SECTION, "gap", name, CEILING, gap, n_items=n_items, n_labels=mine,
               unit="share difference", method=method)  # fmt: skip
@@ -132,7 +137,7 @@ def one_human_terms(view: View, k: int) -> Floats:
 def _left_out(view: View, k: int, used: NDArray[np.bool_]) -> str | None:
     """Which of the annotator's comparisons the number does not rest on, and why."""
     asked = view.ballots(k).rows[view.keep] > 0
-    fewer = int((asked & (total(view.humans) < 2)).sum())
+    fewer = int((asked & (view.n_humans < 2)).sum())
     no_label = int((asked & ~used).sum()) - fewer
     parts = []
     if fewer:
@@ -159,7 +164,7 @@ def best_reference(view: View, first: str, second: str) -> str:
         raise InputError(
             f"{view.panel.dataset!r} has no human or gold labels", "Import some: concord import."
         )
-    if (total(view.humans) >= 2).any():
+    if (view.n_humans >= 2).any():
         found = [ONE_HUMAN, *found]
     k, j = _judge(view, first), _judge(view, second)
     usable = (name for name in found if _in_common(view, k, j, name).any())
@@ -198,8 +203,9 @@ def _differences(view: View, found: list[Estimate]) -> Iterator[Estimate]:
     Judges may have labelled different comparisons: their agreements alone do not rank them.
     """
     best, *others = judges_by_agreement(found) or [""]
-    for name in others:
-        yield from difference_rows(view, best, name, main_reference(found))
+    reference = main_reference(found)
+    for rows in in_threads(lambda n: list(difference_rows(view, best, n, reference)), others):
+        yield from rows
 
 
 def difference_rows(
@@ -219,7 +225,7 @@ def difference_rows(
         yield row(view, SECTION, statistic, name, reference, view.share(columns, items),
                   n_items=n_items, n_labels=n_labels[name],
                   method=f"{_method(view, reference)} items of both")  # fmt: skip
-    columns = np.hstack([terms[first][items], terms[second][items]])
+    columns = np.hstack([picked(terms[name], items) for name in (first, second)])
     one, other = (view.counts(k).any(axis=1) for k in index.values())
     none = NO_REFERENCE if (one & other).any() else NONE_IN_COMMON
     why = NO_DECIDED if n_items else none

@@ -11,6 +11,7 @@ from pipelines.estimates import ALL
 from pipelines.sections.view import ONE_HUMAN, is_subject, row
 from pipelines.stats.agreement import cohen_kappa, pair_confusion, total
 from pipelines.stats.intervals import interval_from_influence
+from pipelines.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,11 +40,15 @@ class _Labels:
     """
 
     def __init__(self, view: View, counts: Sequence[Floats]) -> None:
-        order = np.argsort(view.prompt, kind="stable")  # a prompt's comparisons stand together
-        self.starts = np.flatnonzero(np.diff(view.prompt[order], prepend=-1))
-        self.intervals = view.rules.intervals
-        self.n = np.stack([total(each)[order] for each in counts])
-        self.shares = np.stack([each[order].T for each in counts])
+        self.prompt, self.intervals = view.prompt, view.rules.intervals
+        self.n = np.stack([total(each) for each in counts])
+        self.shares = np.stack([each.T for each in counts])
+        if self.intervals:  # a prompt's comparisons stand together: its sum is one of neighbours
+            order = np.argsort(view.prompt, kind="stable")
+            self.prompt = view.prompt[order]
+            for each in (*self.n, *self.shares.reshape(-1, len(order))):
+                each[:] = each[order]
+            self.starts = np.flatnonzero(np.diff(self.prompt, prepend=-1))
         self.shares /= np.maximum(self.n, 1)[:, None]
         self.labelled = self.n > 0
         flat, labelled = self.shares.reshape(3 * len(counts), -1), self.labelled.astype(float)
@@ -53,14 +58,14 @@ class _Labels:
 
     def kappa(self, one: int, other: int) -> Interval:
         """Cohen's kappa of two of them."""
-        both = self.labelled[one] & self.labelled[other]
-        present = np.logical_or.reduceat(both, self.starts) if len(both) else both
+        common = self.prompt[self.labelled[one] & self.labelled[other]]
+        present = np.bincount(common) > 0
 
         def influence(gradient: Floats) -> Floats:
             weighted = gradient.reshape(3, 3).T @ self.shares[one]
             per_item = np.einsum("in,in->n", weighted, self.shares[other])
             by_prompt: Floats = np.add.reduceat(per_item, self.starts)
-            return by_prompt[present]
+            return by_prompt[: len(present)][present]
 
         return interval_from_influence(
             cohen_kappa,
@@ -68,7 +73,7 @@ class _Labels:
             influence if self.intervals else None,
             int(present.sum()),
             bounds=KAPPA,
-            undefined=CHANCE_IS_ONE if present.any() else NONE_IN_COMMON,
+            undefined=CHANCE_IS_ONE if len(common) else NONE_IN_COMMON,
         )
 
 
@@ -81,16 +86,21 @@ def kappa_rows(view: View) -> Iterator[Estimate]:
     named = [k for k, who in enumerate(annotators) if not who.anonymous]
     named.sort(key=lambda k: _RANK.index(annotators[k].kind))
     subject = [is_subject(annotators[k]) for k in named]
-    names, counts = [annotators[k].name for k in named], [view.counts(k) for k in named]
+    names, counts = [annotators[k].name for k in named], in_threads(view.counts, named)
     some_anonymous = len(named) < len(annotators)
     if some_anonymous:
         names, counts = [*names, ONE_HUMAN], [*counts, view.humans]
     if not names:
         return
     labels = _Labels(view, counts)
-    for one, other in combinations(range(len(named)), 2):
-        if view.name == ALL or not subject[one]:
-            yield _kappa_row(view, labels, names, other, one, both_count=True)
+    wanted = [
+        (one, other)
+        for one, other in combinations(range(len(named)), 2)
+        if view.name == ALL or not subject[one]
+    ]
+    yield from in_threads(
+        lambda pair: _kappa_row(view, labels, names, pair[1], pair[0], both_count=True), wanted
+    )
     if some_anonymous:
         yield _kappa_among_humans(view)
         for k in np.flatnonzero(subject):
@@ -108,11 +118,11 @@ def _kappa_row(
 
 
 def _kappa_among_humans(view: View) -> Estimate:
-    items = total(view.humans) >= 2
+    items = view.n_humans >= 2
     why = CHANCE_IS_ONE if items.any() else NONE_IN_COMMON
     columns = pair_confusion(view.humans[items])
     found = view.smooth(cohen_kappa, columns, items, bounds=KAPPA, undefined=why)
-    n_labels = int(view.humans[items].sum())
+    n_labels = int(view.n_humans[items].sum())
     return _row(view, ONE_HUMAN, ONE_HUMAN, found, int(items.sum()), n_labels)
 
 

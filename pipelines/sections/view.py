@@ -171,10 +171,15 @@ class View:
         return self.panel.human_counts()[self.keep]
 
     @cached_property
+    def n_humans(self) -> Floats:
+        """How many human labels (n,)."""
+        return total(self.humans)
+
+    @cached_property
     def one_of_several(self) -> Floats:
         """Class shares (n, 3) of one human's label; NaN where there are not two humans."""
         found = shares(self.humans)
-        found[total(self.humans) < 2] = np.nan
+        found[self.n_humans < 2] = np.nan
         return found
 
     def reference(self, name: str) -> Floats:
@@ -202,13 +207,13 @@ class View:
 
     def mean(self, values: Floats, items: Mask) -> Interval:
         """Mean of per-item values in [0, 1] over `items`, clustered by prompt."""
-        columns = np.stack([values[items], np.ones(items.sum())], axis=1)
+        columns = np.stack([values[items], np.ones(items.sum())]).T
         return self.of_ratio(columns, items, proportion=True)
 
     def share(self, terms: Floats, items: Mask) -> Interval:
         """Sum of matches over sum of weights (n, 2) over `items`, clustered by prompt."""
         why = NO_DECIDED if items.any() else NO_LABEL
-        return self.of_ratio(terms[items], items, proportion=True, undefined=why)
+        return self.of_ratio(picked(terms, items), items, proportion=True, undefined=why)
 
     def of_ratio(
         self,
@@ -242,8 +247,13 @@ class View:
                 function, sums, proportion=proportion, bounds=bounds, undefined=undefined
             )
         n_prompts = int(np.count_nonzero(np.bincount(prompt)))
-        totals = np.ones(len(columns)) @ columns
+        totals = np.array([column.sum() for column in columns.T])
         return interval_from_influence(function, totals, None, n_prompts, undefined=undefined)
+
+
+def picked(columns: Floats, items: Mask) -> Floats:
+    """The rows of columns (n, c) that `items` marks; each column stays together in memory."""
+    return np.stack([column[items] for column in columns.T]).T
 
 
 def row(

@@ -70,14 +70,14 @@ def matches(judge_shares: Floats, humans: Floats, ties: TieRule) -> Floats:
 
 def share_matches(judge_shares: Floats, one: Floats, ties: TieRule) -> Floats:
     """`matches` from the shares (n, 3) of both."""
-    same = judge_shares * one
+    mine, theirs = judge_shares.T, one.T
+    equal = mine[A] * theirs[A] + mine[B] * theirs[B]
     if ties is TieRule.DROP:
-        decided = (1 - judge_shares[:, TIE]) * (1 - one[:, TIE])
-        return np.stack([same[:, A] + same[:, B], decided], axis=1)
-    equal = total(same)
+        return np.stack([equal, (1 - mine[TIE]) * (1 - theirs[TIE])]).T
+    equal += mine[TIE] * theirs[TIE]
     if ties is TieRule.HALF:
-        equal = equal + (_half(judge_shares, one) + _half(one, judge_shares))
-    return np.stack([equal, np.where(np.isfinite(equal), 1.0, np.nan)], axis=1)
+        equal += _half(judge_shares, one) + _half(one, judge_shares)
+    return np.stack([equal, equal * 0 + 1]).T  # a weight of 1, NaN where there is no label
 
 
 def pair_matches(humans: Floats, ties: TieRule) -> Floats:
@@ -88,11 +88,11 @@ def pair_matches(humans: Floats, ties: TieRule) -> Floats:
     if ties is TieRule.DROP:
         decided = m - humans[:, TIE]
         columns = (same[:, A] + same[:, B], decided * (decided - 1))
-        return np.stack(columns, axis=1) / couples[:, None]
+        return np.stack(columns).T / couples[:, None]
     equal = total(same)
     if ties is TieRule.HALF:
         equal = equal + 2 * _half(humans, humans)
-    return np.stack([equal, couples], axis=1) / couples[:, None]
+    return np.stack([equal, couples]).T / couples[:, None]
 
 
 def _half(first: Floats, second: Floats) -> Floats:
