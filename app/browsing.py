@@ -21,19 +21,15 @@ from data.store import Store
 from data.upkeep import remove_dataset, what_removing_takes
 from pipelines.export import export_labels
 from pipelines.panel import read_panel
-from pipelines.support import (
-    counts_of,
-    sentences,
-    smallest_differences,
-    smallest_in_words,
-    supports,
-)
+from pipelines.support.answers import supports
+from pipelines.support.counts import counts_of, sentences
+from pipelines.support.smallest import smallest_differences, smallest_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pipelines.support import Support
+    from pipelines.support.answers import Support
 
 DEFAULT_STORE = "concord.duckdb"
 

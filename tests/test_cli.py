@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from app import cli
 from data.store import Store
 from judges.simulated import Behaviour, running
 from tests.provider import concord, judge_file, make_store, truth
@@ -24,27 +23,6 @@ LABELS = """item,annotator,preference
 2,bob,a
 3,bob,tie
 """
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run a command in a folder of its own: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CONCORD_DEBUG", raising=False)
-    monkeypatch.delenv("CONCORD_STORE", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["concord", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 import csv
 import io
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from app import cli
 from app.printing import SECTION_NAMES
 from data.store import Store
 from pipelines.compare import DEFAULT_SECTIONS, PAGE_SECTIONS, SECTIONS
@@ -17,27 +15,6 @@ from pipelines.sections.view import CEILING, ONE_HUMAN
 from tests.estimating import HUMAN, JUDGE, label, store_of
 
 JUDGES = {"j": JUDGE, "k": JUDGE, "m": JUDGE}
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run a command in a folder of its own: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("CONCORD_DEBUG", "CONCORD_STORE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["concord", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Simulated worlds: settings, draws against closed form, planted truths, and the data set made."""
 
 import json
-import sys
 import tomllib
 from dataclasses import fields, replace
 from zlib import crc32
@@ -11,7 +10,6 @@ import pytest
 from scipy.special import expit, ndtr
 from scipy.stats import kstest, logistic
 
-from app import cli
 from data.errors import InputError
 from data.store import Store
 from judges.judge import Orders
@@ -467,28 +465,20 @@ def test_the_report_finds_what_was_planted(store):
 # the command
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CONCORD_DEBUG", raising=False)
-    monkeypatch.delenv("CONCORD_STORE", raising=False)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["concord", "simulate", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def test_the_command_makes_a_data_set_and_says_what_was_planted(run):
-    code, out, err = run("--dataset", "known", "--prompts", 30, "--humans", 2, "--judges", 1,
-                         "--position-bias", 0.5)  # fmt: skip
+    code, out, err = run(
+        "simulate",
+        "--dataset",
+        "known",
+        "--prompts",
+        30,
+        "--humans",
+        2,
+        "--judges",
+        1,
+        "--position-bias",
+        0.5,
+    )
     assert code == 0, err
     assert "judge-1" in out
     assert "known  (simulated labels)" in err
@@ -497,11 +487,23 @@ def test_the_command_makes_a_data_set_and_says_what_was_planted(run):
 
 
 def test_options_go_before_the_file(run, tmp_path):
-    code, out, _ = run("--template")
+    code, out, _ = run("simulate", "--template")
     assert code == 0
     (tmp_path / "world.toml").write_text(out.replace("n_prompts = 300", "n_prompts = 30"))
-    code, out, err = run("--dataset", "x", "--config", "world.toml", "--seed", 5, "--length-bias",
-                         0.7, "--comparisons-per-prompt", 2, "--json")  # fmt: skip
+    code, out, err = run(
+        "simulate",
+        "--dataset",
+        "x",
+        "--config",
+        "world.toml",
+        "--seed",
+        5,
+        "--length-bias",
+        0.7,
+        "--comparisons-per-prompt",
+        2,
+        "--json",
+    )
     assert code == 0, err
     result = json.loads(out)
     world = result["world"]
@@ -522,7 +524,7 @@ def test_options_go_before_the_file(run, tmp_path):
     ],
 )
 def test_what_cannot_be_simulated_is_said_and_leaves_no_store(run, tmp_path, arguments, words):
-    code, out, err = run(*arguments)
+    code, out, err = run("simulate", *arguments)
     assert (code, out) == (3, "")
     assert err.startswith("error: ")
     assert words in err

@@ -15,14 +15,9 @@ from pipelines.compare import compare
 from pipelines.ingest import ingest
 from pipelines.panel import read_panel
 from pipelines.stats.power import difference_at
-from pipelines.support import (
-    counts_of,
-    in_points,
-    sentences,
-    smallest_differences,
-    smallest_in_words,
-    supports,
-)
+from pipelines.support.answers import supports
+from pipelines.support.counts import counts_of, sentences
+from pipelines.support.smallest import in_points, smallest_differences, smallest_in_words
 from tests.estimating import AGGREGATE, BASELINE, HUMAN, JUDGE, both, label, store_of
 
 ANSWERS = [
