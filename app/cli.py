@@ -502,11 +502,9 @@ def report(
     majority: MajorityOption = Majority.MODE,
     unparsed: UnparsedOption = Unparsed.DROP,
     ties: TiesOption = Ties.CLASS,
-    slice_by: Annotated[
-        Slices, typer.Option("--slice", help="What slices are made by.")
-    ] = Slices.CATEGORY,
+    slice_by: Annotated[Slices | None, typer.Option("--slice", help="Show slices by this.")] = None,
     slices: Annotated[
-        bool, typer.Option("--slices", help="Show the slices too (files always do).")
+        bool, typer.Option("--slices", help="Show slices by category (files always do).")
     ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="All columns.")] = False,
     intervals: Annotated[
@@ -533,9 +531,9 @@ def report(
     chosen = ReportFormat.JSON if as_json else report_format
     wanted = Wanted(
         dataset, tuple(section or ()), tuple(judge or ()), criterion, majority, unparsed, ties,
-        slice_by, intervals,
+        slice_by or Slices.CATEGORY, intervals,
     )  # fmt: skip
-    run_report(store, wanted, chosen, out, slices=slices, wide=wide)
+    run_report(store, wanted, chosen, out, slices=slices or slice_by is not None, wide=wide)
 
 
 @app.command("compare")

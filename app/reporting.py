@@ -24,6 +24,7 @@ from pipelines.estimates import as_row
 from pipelines.findings import difference_sentence
 from pipelines.panel import read_panel
 from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
+from pipelines.slices import slice_codes
 from pipelines.stats.agreement import TieRule
 
 if TYPE_CHECKING:
@@ -65,16 +66,7 @@ def run_report(
     path: Path, wanted: Wanted, form: str, out: Path | None, *, slices: bool, wide: bool
 ) -> None:
     """Print the Estimate rows of a data set, or write them as a page."""
-    for section in wanted.sections:
-        if section not in SECTIONS:
-            raise InputError(f"no section {section!r}", f"There are: {', '.join(SECTIONS)}.")
-    if (form == "html") != (out is not None):
-        raise InputError(
-            "a page needs a file to write" if form == "html" else f"--out is for html, not {form}",
-            "--format html --out report.html; others print: redirect them with >.",
-        )
-    if out is not None and _holds_something_else(out):
-        raise InputError(f"{out} exists already and is no page", "Name another --out.")
+    _check(wanted, form, out)
     store = Store(path)
     take_up_if_possible(store)
     dataset = chosen_dataset(store, wanted.dataset)
@@ -83,6 +75,8 @@ def run_report(
         wanted = replace(wanted, sections=("agreement",))
     sections = wanted.sections or (PAGE_SECTIONS if form == "html" else DEFAULT_SECTIONS)
     sliced = wanted.slice_by if wanted.intervals else None
+    if slices and sliced and not slice_codes(panel, sliced)[0]:
+        say(f"note: no slices by {sliced}: fewer than two are known of these comparisons")
     rows = estimates_of(panel, wanted.rules, sections, sliced)
     if out is not None:
         _write_page(out, panel, rows)
@@ -96,6 +90,19 @@ def run_report(
             say(f"more: --section {', '.join(others)}; all on a page: --format html --out FILE")
     else:
         print_estimates_as(form, rows)
+
+
+def _check(wanted: Wanted, form: str, out: Path | None) -> None:
+    for section in wanted.sections:
+        if section not in SECTIONS:
+            raise InputError(f"no section {section!r}", f"There are: {', '.join(SECTIONS)}.")
+    if (form == "html") != (out is not None):
+        raise InputError(
+            "a page needs a file to write" if form == "html" else f"--out is for html, not {form}",
+            "--format html --out report.html; others print: redirect them with >.",
+        )
+    if out is not None and _holds_something_else(out):
+        raise InputError(f"{out} exists already and is no page", "Name another --out.")
 
 
 def _holds_something_else(out: Path) -> bool:

@@ -151,8 +151,8 @@ def _price(rows: Sequence[Estimate], judge: str) -> str:
 def _beside(more: Sequence[str], alike: Sequence[str]) -> str:
     """Who agrees more, and who may agree as much, on the comparisons that both labelled."""
     verb = "agrees" if len(more) == 1 else "agree"
-    parts = [f"; {_list(more)} {verb} more where both labelled"] if more else []
-    parts += [f"; {_list(alike)} cannot be told apart from it"] if alike else []
+    parts = [f"; {listed(more)} {verb} more where both labelled"] if more else []
+    parts += [f"; {listed(alike)} cannot be told apart from it"] if alike else []
     return "".join(parts)
 
 
@@ -162,7 +162,7 @@ def _is_open(difference: Estimate) -> bool:
     return low is None or high is None or low <= 0 <= high
 
 
-def _list(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """One or two names, or the first and how many others."""
     names = [f"the baseline {name}" if name in BASELINES else name for name in names]
     if len(names) <= 2:
@@ -177,7 +177,9 @@ def difference_sentence(rows: Sequence[Estimate]) -> str:
         why = (row.note or "").removeprefix("undefined: ")
         return f"{row.subject} and {row.reference} cannot be compared: {why}."
     figure = f"{figure_of(row)} points, on the {comparisons_of(row)} that both labelled"
-    if row.low is None or row.high is None or row.low <= 0 <= row.high:
+    if row.low is None or row.high is None:
+        return f"{row.subject} and {row.reference} cannot be told apart: {figure}; {row.note}."
+    if row.low <= 0 <= row.high:
         for least in find(rows, "detectable_difference"):
             size = points(least.estimate).lstrip("+")
             figure += (

@@ -17,7 +17,7 @@ from data.records import OVERALL, AnnotatorKind
 from pipelines.threads import in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -182,7 +182,7 @@ def read_panel(
         queries.check_dataset(con, dataset)
         everyone = queries.records(con, queries.LABELLERS, dataset=dataset)
         criterion = _criterion(everyone, dataset, criterion)
-        found = _wanted(everyone, judges)
+        found = _wanted(_named([r for r in everyone if criterion in r["criteria"]]), judges)
         items = queries.table(con, queries.ITEMS, dataset=dataset)
         labels = queries.table(
             con,
@@ -202,8 +202,7 @@ def read_panel(
     place = np.zeros(len(found), np.int16)
     place[present] = np.arange(len(present))
     columns["annotator"] = place[columns["annotator"]]
-    found = [found[k] for k in present]  # others have labels of other criteria only
-    names = _distinct(row["name"] for row in found)
+    found = [found[k] for k in present]  # others have labels of parts of comparisons only
     order = np.argsort(columns["annotator"], kind="stable")
     return Panel(
         dataset=dataset,
@@ -218,8 +217,8 @@ def read_panel(
         model_b=model_b,
         n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
         annotators=tuple(
-            Who(row["annotator_id"], name, AnnotatorKind(row["kind"]), row["anonymous"])
-            for row, name in zip(found, names, strict=True)
+            Who(row["annotator_id"], row["name"], AnnotatorKind(row["kind"]), row["anonymous"])
+            for row in found
         ),
         labels={name: c[order] if c.strides[0] else c for name, c in columns.items()},
     )
@@ -263,12 +262,14 @@ def _models(items: Any) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.
     return tuple(names), codes[0], codes[1]
 
 
-def _distinct(names: Iterable[str]) -> Iterator[str]:
-    """Names by which rows can be told apart: the second of a name is `name (2)`."""
+def _named(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With names by which rows can be told apart: the second of a name is `name (2)`."""
     seen = Counter(RESERVED)
-    for name in names:
-        seen[name] += 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+    for row in found:
+        seen[row["name"]] += 1
+        if seen[row["name"]] > 1:
+            row["name"] = f"{row['name']} ({seen[row['name']]})"
+    return found
 
 
 def _criterion(everyone: list[dict[str, Any]], dataset: str, wanted: str | None) -> str:

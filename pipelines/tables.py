@@ -164,7 +164,11 @@ def _trivial(subject: str, method: str = "") -> Callable[[Estimate], str | None]
 _TABLES: dict[str, list[list[Column]]] = {
     "chance": [
         [
-            ("pi, a and b alike", _of("symmetrised_pi", subject_of=_own)),
+            ("pi, a and b alike", lambda row: (
+                _own(row) if row.statistic == "symmetrised_pi" and row.subject != CEILING
+                else None)),
+            ("two humans, same items", _of("symmetrised_pi", subject=CEILING,
+                                           subject_of=_of_judge)),
             ("Scott's pi", _of("scott_pi", subject_of=_own)),
             ("Gwet's AC1", lambda row: (
                 _own(row) if row.statistic == "gwet_ac1" and row.subject != ONE_HUMAN else None)),

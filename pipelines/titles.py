@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
-from pipelines.findings import BASELINES, comparisons_of, figure_of, find, headline
+from pipelines.findings import BASELINES, comparisons_of, figure_of, find, headline, listed
 from pipelines.sections.bias import ONE_ORDER
-from pipelines.sections.view import ONE_HUMAN
+from pipelines.sections.view import CEILING, ONE_HUMAN
 from pipelines.wording import money, percent, value_of
 
 if TYPE_CHECKING:
@@ -32,14 +32,22 @@ def _judges(rows: Sequence[Estimate], statistic: str, method: str = "") -> list[
 
 
 def _chance_title(rows: Sequence[Estimate]) -> str:
-    judges = _judges(rows, "symmetrised_pi")
+    judges = [row for row in _judges(rows, "symmetrised_pi") if row.subject != CEILING]
     humans = find(rows, "krippendorff_alpha", reference=ONE_HUMAN)
-    among = f"humans agree with each other by alpha {figure_of(humans[0])}" if humans else ""
     if not judges:
-        return f"Beyond chance, {among}." if among else "Nothing to compare beyond chance."
+        if not humans:
+            return "Nothing to compare beyond chance."
+        return f"Beyond chance, humans agree with each other by alpha {figure_of(humans[0])}."
     best = judges[0]
-    beside = f", where {among}" if among else ""
-    return f"Beyond chance, {best.subject} agrees most with one human: {figure_of(best)}{beside}."
+    sentence = f"Beyond chance, {best.subject} agrees most with one human: {figure_of(best)}"
+    same = [
+        row
+        for row in find(rows, "symmetrised_pi", CEILING)
+        if row.method.endswith(f" items of {best.subject}") and row.n_items == best.n_items
+    ]
+    return (
+        f"{sentence}, two humans with each other {figure_of(same[0])}." if same else f"{sentence}."
+    )
 
 
 def _replacement_title(rows: Sequence[Estimate]) -> str:
@@ -75,12 +83,14 @@ def _ranking_title(rows: Sequence[Estimate]) -> str:
     if not judges:
         return "The models cannot be ranked by both sources here."
     best = judges[0]
+    alike = [row.subject for row in judges[1:] if row.estimate == best.estimate]
+    also = f" (as {listed(alike)})" if alike else ""
     reversed_ = find(rows, "order_reversed", best.subject)
     couples = "1 model couple" if len(reversed_) == 1 else f"{len(reversed_)} model couples"
     which = couples if reversed_ else "no two models"
     return (
-        f"{best.subject} ranks the models most like humans do: Kendall's tau-b {figure_of(best)}; "
-        f"it certainly reverses {which}."
+        f"{best.subject}{also} ranks the models most like humans do: Kendall's tau-b "
+        f"{figure_of(best)}; it certainly reverses {which}."
     )
 
 
@@ -89,6 +99,8 @@ def _consistency_title(rows: Sequence[Estimate]) -> str:
     repeats = [*_judges(rows, "repeat_agreement"), *find(rows, "test_retest")]
     if flips:
         worst = flips[0]
+        if not worst.estimate:
+            return f"Nobody's preference changes with the order, on {comparisons_of(worst)}."
         return (
             f"{worst.subject} changes its preference most when the order is swapped: "
             f"{figure_of(worst)} of {comparisons_of(worst)}."

@@ -15,7 +15,7 @@ from data.store import Store
 from pipelines.ingest import ingest
 from pipelines.panel import AB, BA, read_panel
 from pipelines.sections.chance import SECTION, chance_rows
-from pipelines.sections.view import ONE_HUMAN, Rules, UnparsedRule, View
+from pipelines.sections.view import CEILING, ONE_HUMAN, Rules, UnparsedRule, View
 from pipelines.stats.agreement import (
     TIE,
     A,
@@ -496,6 +496,11 @@ def test_rows_by_hand(tmp_path, rows_of):
     assert (row.section, row.method) == (SECTION, "swap-symmetrised unparsed=drop")
     assert row.note.startswith("left out: 1 without a usable label or human; too few prompts")
     assert found.one("scott_pi", "j").estimate == pytest.approx(598 / 814)
+    # Two humans on 0 and 1: observed (1/3 + 1)/2 = 2/3; a 1/3, b 1/6, so 1/4 each, t 1/2: chance
+    # 3/8, (2/3 - 3/8)/(5/8) = 7/15.
+    row = found.one("symmetrised_pi", CEILING)
+    assert (row.estimate, row.n_items, row.n_labels) == (pytest.approx(7 / 15), 2, 5)
+    assert row.method == "swap-symmetrised items of j"
     row = found.one("gwet_ac1", "j")
     assert row.estimate == pytest.approx(673 / 889)
     assert row.method == "stated orientation classes=3 unparsed=drop"
@@ -511,7 +516,7 @@ def test_rows_by_hand(tmp_path, rows_of):
     assert alpha.note.startswith("left out: 1 with one human; ")
     assert found.one("fleiss_kappa", ONE_HUMAN).estimate == pytest.approx(7 / 52)
     assert found.one("gwet_ac1", ONE_HUMAN).estimate == pytest.approx(2 / 11)
-    assert len(found.rows) == 7 + 5
+    assert len(found.rows) == 8 + 5
 
 
 def test_baselines_by_hand(tmp_path, rows_of):
@@ -678,7 +683,7 @@ def test_renaming_the_slots_in_the_data_set_changes_no_digit_of_the_headline(tmp
     for rules in (DROP, AS_TIE, WRONG):
         one, two = (rows_of(store, rules, panel=p).rows for p in (panel, other))
         kept = [("stated orientation" not in row.method, row) for row in one]
-        assert sum(headline for headline, _ in kept) == 6
+        assert sum(headline for headline, _ in kept) == 7
         for (headline, row), again in zip(kept, two, strict=True):
             assert row.low is not None
             if headline or row.unit == "kappa":

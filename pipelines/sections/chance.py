@@ -10,7 +10,15 @@ import numpy as np
 from data.records import AnnotatorKind
 from pipelines.estimates import ALL
 from pipelines.panel import AB, BA
-from pipelines.sections.view import ONE_HUMAN, UnparsedRule, View, is_subject, row, undefined
+from pipelines.sections.view import (
+    CEILING,
+    ONE_HUMAN,
+    UnparsedRule,
+    View,
+    is_subject,
+    row,
+    undefined,
+)
 from pipelines.stats.agreement import (
     TIE,
     TieRule,
@@ -87,11 +95,11 @@ def chance_rows(view: View) -> Iterator[Estimate]:
 
 def _among_humans(view: View) -> Iterator[Estimate]:
     """Alpha by both methods, Fleiss's kappa and AC1, on comparisons with two humans or more."""
-    items = total(view.humans) >= 2
+    items = view.n_humans >= 2
     if not items.any() and view.name != ALL:
         return
     humans = view.humans[items]
-    alone = int((total(view.humans) == 1).sum())
+    alone = int((view.n_humans == 1).sum())
     found = partial(
         _coefficient, view, ONE_HUMAN, ONE_HUMAN, items, int(humans.sum()),
         why=ONE_CLASS if items.any() else NO_TWO_HUMANS,
@@ -109,7 +117,7 @@ def _among_humans(view: View) -> Iterator[Estimate]:
 def _with_one_human(view: View, k: int) -> Iterator[Estimate]:
     """Symmetrised and Scott's pi and AC1, on the comparisons of Cohen's kappa with one human."""
     mine = shares(view.counts(k))  # without unparsed labels: there is no class for them
-    items = np.isfinite(mine[:, 0]) & (total(view.humans) > 0)
+    items = np.isfinite(mine[:, 0]) & (view.n_humans > 0)
     if not items.any() and view.name != ALL:
         return
     cells = confusion(mine[items], shares(view.humans[items]))
@@ -124,6 +132,18 @@ def _with_one_human(view: View, k: int) -> Iterator[Estimate]:
     if view.name == ALL:
         yield found("scott_pi", scott_pi, cells, f"{STATED} {rule}")
         yield found("gwet_ac1", _ac1(view), cells, f"{STATED} classes={_classes(view)} {rule}")
+        yield from _ceiling(view, items & (view.n_humans >= 2), name)
+
+
+def _ceiling(view: View, items: Mask, judge: str) -> Iterator[Estimate]:
+    """Of two humans with each other, on the judge's comparisons that have two."""
+    if items.any():
+        humans = view.humans[items]
+        yield _coefficient(
+            view, CEILING, ONE_HUMAN, items, int(humans.sum()), "symmetrised_pi", symmetrised_pi,
+            symmetrised(pair_confusion(humans)), f"{SYMMETRISED} items of {judge}",
+            why=ONE_CLASS, note=None,
+        )  # fmt: skip
 
 
 def _coefficient(
@@ -167,7 +187,7 @@ def _baselines(view: View, k: int) -> Iterator[Estimate]:
 
     An agreement of .6 is none to speak of where always choosing the longer response gives .65.
     """
-    items = np.isfinite(view.shares(k)[:, 0]) & (total(view.humans) >= 2)
+    items = np.isfinite(view.shares(k)[:, 0]) & (view.n_humans >= 2)
     method = f"{view.rules.agreement} items of {view.panel.annotators[k].name}"
     if not items.any():
         if view.name == ALL:
