@@ -218,8 +218,8 @@ def panel_of(data: Simulated) -> Panel:
         category=np.array(world.categories, dtype=object)[items.category],
         longer=np.zeros(items.n, np.int8), length=np.full(items.n, np.nan),
         models=world.model_names, model_a=items.model_a, model_b=items.model_b, n_with_texts=0,
-        annotators=tuple(
-            Who(source.name, source.name, kind, anonymous=False)
+        annotators=tuple(  # anonymous humans: no rows of each couple of them
+            Who(source.name, source.name, kind, anonymous=kind is AnnotatorKind.HUMAN)
             for source, kind in zip(world.sources, kinds, strict=True)
         ),
         labels={

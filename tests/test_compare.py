@@ -503,6 +503,9 @@ def test_two_annotators_of_one_name_are_told_apart(tmp_path):
     rows = compared(store_of(tmp_path / "s", labels, kinds, n_items=1))
     found = {row.reference: row.estimate for row in rows.all("majority_agreement")}
     assert found == {MAJORITY: 0.0, "human majority (2)": 1.0}
+    store = store_of(tmp_path / "t", labels, {**kinds, MAJORITY: JUDGE}, n_items=1)
+    panel = read_panel(store, "d", judges=["human majority (2)"])
+    assert [who.name for who in panel.annotators] == ["h1", "h2", "human majority (2)"]
 
 
 # judges against each other

@@ -126,7 +126,10 @@ def test_slices_are_made_by_what_is_asked_for(run, store):
     assert slices("--slice", "length") == {"all", *quarters}
     assert slices("--slice", "models") == {"all"}  # not known here
     assert slices("--no-intervals") == {"all"}
-    shown = run("report", "--store", store, "--slices", "--section", "agreement")[1]
+    asked = ("report", "--store", store, "--section", "agreement")
+    assert "1st quarter" in run(*asked, "--slice", "length")[1]
+    assert "no slices by models" in run(*asked, "--slice", "models")[2]
+    shown = run(*asked, "--slices")[1]
     assert "maths" in shown
     hidden = run("report", "--store", store, "--section", "agreement")[1]
     assert "maths" not in hidden
