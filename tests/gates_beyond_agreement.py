@@ -32,7 +32,13 @@ from pipelines.stats.consistency import flip, repeat_agreement, reversal
 from pipelines.stats.equivalence import human_equivalence
 from pipelines.stats.intervals import Interval, cluster_sums, ratio, smooth_interval
 from pipelines.stats.leave_one_out import judge_with_others
-from pipelines.stats.ranking import model_points, ranking, win_counts
+from pipelines.stats.ranking import (
+    kendall_tau_b,
+    model_points,
+    ranking,
+    tau_limits,
+    win_counts,
+)
 from pipelines.stats.replacement import replacement
 from pipelines.stats.resampling import percentile_interval
 from tests.gating import CLUSTERED, Kind, cover, gate, mean_interval, planted_value
@@ -59,6 +65,12 @@ CROWD = replace(
     humans_per_comparison=6,
     human=replace(CLUSTERED.human, missing=0.0),
     judges=CLUSTERED.judges[:1],
+)
+RANKED = replace(
+    CLUSTERED,
+    n_prompts=150,
+    models=tuple(np.linspace(-0.6, 0.6, 8)),
+    judges=(Source("judge-1", noise=0.8),),
 )
 # The categories, of 50 prompts or so each, differ in nothing.
 SLICED = replace(
@@ -182,9 +194,7 @@ def leave_one_out(data: Simulated) -> Interval:
     return mean_interval(terms, np.isfinite(terms), data.prompt)
 
 
-# Rankings of models. Rank correlations have no gate: with few models they are too discrete to cover
-# 95%, and noise in either ranking can only lower them where the two truly agree, so that resamples
-# of many close models lie below a truth near 1.
+# Rankings of models
 
 BEST = 3  # of the models
 
@@ -204,6 +214,16 @@ def strength(data: Simulated) -> Interval:
     found = ranking(wins)
     drawn = found.replicates[1, :, BEST]
     return percentile_interval(float(found.strengths[1, BEST]), drawn, wins.n_prompts)
+
+
+@cover("kendall_tau_b", world=RANKED, kind=Kind.AT_LEAST, core=False)
+def tau(data: Simulated) -> Interval:
+    """Eight models close to each other, which the judge ranks as the humans do."""
+    sources = [data.human_counts(), data.counts("judge-1")]
+    wins = win_counts(sources, data.items.model_a, data.items.model_b, data.prompt)
+    found = ranking(wins, replicates=400)
+    value = float(kendall_tau_b(*found.strengths))
+    return Interval(value, *tau_limits(found.strengths, found.replicates), wins.n_prompts)
 
 
 # All slices of a judge together

@@ -62,6 +62,7 @@ class Kind(StrEnum):
     """What a gate asks."""
 
     COVERS = "covers"
+    AT_LEAST = "covers at least"
     RECOVERS = "recovers"
     FAILS = "fails to cover"
 
@@ -149,12 +150,14 @@ def by_large_draw(statistic: Statistic) -> Truth:
     return value
 
 
-def cover(name: str, *, world: World, core: bool = True) -> Callable[[Statistic], Statistic]:
+def cover(
+    name: str, *, world: World, kind: Kind = Kind.COVERS, core: bool = True
+) -> Callable[[Statistic], Statistic]:
     """Register a gate of coverage whose truth is that of one large draw."""
 
     def register(statistic: Statistic) -> Statistic:
         truth = by_large_draw(statistic)
-        return gate(f"coverage: {name}", world=world, truth=truth, core=core)(statistic)
+        return gate(f"coverage: {name}", world=world, truth=truth, kind=kind, core=core)(statistic)
 
     return register
 
@@ -168,7 +171,8 @@ def run_gate(each: Gate, n_worlds: int) -> Row:
     if each.kind is Kind.RECOVERS:
         return _recovery(each, np.array([i.estimate for i in found], float), truth, error, without)
     hits = sum(i.low is not None and i.low <= truth <= i.high for i in found)
-    low, high = (0.0, TEETH) if each.kind is Kind.FAILS else coverage_bounds(n_worlds, len(GATES))
+    low, high = coverage_bounds(n_worlds, len(GATES))
+    low, high = {Kind.FAILS: (0.0, TEETH), Kind.AT_LEAST: (low, 1.0)}.get(each.kind, (low, high))
     return Row(each.name, each.kind, n_worlds, NOMINAL, hits / n_worlds, low, high, without)
 
 

@@ -36,6 +36,7 @@ from pipelines.stats.ranking import (
     reversals,
     same_best,
     spearman,
+    tau_limits,
     win_counts,
 )
 from pipelines.stats.resampling import REPLICATES, draws
@@ -643,13 +644,30 @@ def test_intervals_come_from_joint_draws(tmp_path):
             row = rows.one("strength", subject, reference=f"model {model}")
             limits = np.percentile(fit.replicates[source, :, place], [2.5, 97.5])
             assert [row.low, row.high] == pytest.approx(limits)
-    tau = kendall_tau_b(*fit.replicates)
     row = rows.one("kendall_tau_b", "j")
-    assert [row.low, row.high] == pytest.approx(np.percentile(tau, [2.5, 97.5]))
-    assert row.low < row.high
+    assert (row.low, row.high) == tau_limits(fit.strengths, fit.replicates)
+    assert row.low < row.estimate < row.high
+    row = rows.one("spearman", "j")
+    assert (row.low, row.note) == (None, f"3 models; {section.SEE_TAU}")
     same = rows.one("same_best_model", "j")
     assert same.estimate == pytest.approx(same_best(*fit.replicates).mean())
     assert 0.1 < same.estimate < 0.99
+
+
+def test_tau_counts_a_couple_in_doubt_as_it_may_be():
+    # Couples 0-1, 0-2, 1-2; standard errors .1 for the first source and .1 or 9 for the second,
+    # where models 1 and 2 are in doubt: one couple of three, so tau 1/3 to 1; reversed -1 to -1/3.
+    r = np.random.default_rng(7)
+    strengths = np.array([[2.0, 0.0, -2.0], [20.0, 0.0, -1.0]])
+    noise = 0.05 * r.normal(size=(2, 2000, 3))
+    noise[1, :, 2] += 2.0 * r.normal(size=2000)
+    replicates = strengths[:, None] + noise
+    assert tau_limits(strengths, replicates) == pytest.approx((1 / 3, 1.0))
+    turned = np.array([[1.0], [-1.0]])
+    limits = tau_limits(strengths * turned, replicates * turned[:, None])
+    assert limits == pytest.approx((-1.0, -1 / 3))
+    everything_in_doubt = strengths[:, None] + 99 * r.normal(size=(2, 2000, 3))
+    assert tau_limits(strengths, everything_in_doubt) == (-1.0, 1.0)
 
 
 def test_exchanging_the_responses_changes_no_row(opposed):

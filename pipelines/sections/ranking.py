@@ -27,6 +27,7 @@ from pipelines.stats.ranking import (
     reversals,
     same_best,
     spearman,
+    tau_limits,
     win_counts,
 )
 from pipelines.stats.resampling import percentile_interval
@@ -52,6 +53,7 @@ ALL_EQUAL = "one of the two has all models at the same strength"
 BY_RIDGE = "some models have no point against others: the ridge alone bounds their distance"
 NONE_VARIES = "no couple of models varies between resamples in both"
 SAME_IN_ALL = "no interval, as every resample gives the same value"
+SEE_TAU = "no interval, as resampling lowers it; that of tau-b says which orders are certain"
 LOG_ODDS = "log odds"
 
 
@@ -184,9 +186,16 @@ def _of_rankings(both: _Both) -> Iterator[Estimate]:
     """How the judge's ranking of the models compares with that of the humans."""
     strengths, replicates = both.ranking.strengths, both.ranking.replicates
     why = ALL_EQUAL if np.isfinite(strengths).all() else NOT_CONNECTED
-    for name, function in (("kendall_tau_b", kendall_tau_b), ("spearman", spearman)):
-        interval = _interval(both, float(function(*strengths)), function(*replicates), why)
-        yield both.row(name, interval, unit="correlation", note=f"{len(both.models)} models")
+    models = f"{len(both.models)} models"
+    tau = _interval(both, float(kendall_tau_b(*strengths)), kendall_tau_b(*replicates), why)
+    if tau.low is not None:
+        low, high = tau_limits(strengths, replicates)
+        tau = replace(tau, low=min(low, tau.estimate or low), high=max(high, tau.estimate or high))
+    yield both.row("kendall_tau_b", tau, unit="correlation", note=models)
+    rho = _interval(both, float(spearman(*strengths)), spearman(*replicates), why)
+    if rho.low is not None:
+        rho = replace(rho, low=None, high=None, note=SEE_TAU)
+    yield both.row("spearman", rho, unit="correlation", note=models)
     lacking = _lacking(both)
     if lacking:
         nothing = Interval(None, None, None, both.wins.n_prompts, f"undefined: {lacking}")

@@ -289,20 +289,48 @@ class Reversals:
     smallest: float
 
 
-def reversals(strengths: Floats, replicates: Floats) -> Reversals:
-    """Reversed couples from strengths (2, M) and joint replicates (2, B, M).
+def _couples(strengths: Floats, replicates: Floats) -> tuple[Floats, Floats, Floats]:
+    """Differences of strengths (2, C) of all couples, with limits for all of them together.
 
-    Max-t over all couples and both sources (see `simultaneous_intervals`): the chance that any
-    couple is called reversed that is not is at most 5%. Undefined replicates are left out.
+    Max-t over all couples and both sources (see `simultaneous_intervals`). Undefined replicates are
+    left out.
     """
     first, second = np.triu_indices(strengths.shape[1], 1)
-    known = np.isfinite(replicates).all(axis=(0, 2))
-    drawn = replicates[:, known]
+    drawn = replicates[:, np.isfinite(replicates).all(axis=(0, 2))]
     moved = np.concatenate([(one[:, first] - one[:, second]) for one in drawn], axis=1)
     difference = strengths[:, first] - strengths[:, second]
     joint = simultaneous_intervals(difference.ravel(), moved)
-    low, high = joint.low.reshape(2, -1), joint.high.reshape(2, -1)
-    sign = (low > 0).astype(int) - (high < 0).astype(int)
+    return difference, joint.low.reshape(2, -1), joint.high.reshape(2, -1)
+
+
+def _certain_order(low: Floats, high: Floats) -> NDArray[np.int64]:
+    """1 where a difference is certainly above 0, -1 where below, 0 where it may be either."""
+    result: NDArray[np.int64] = (low > 0).astype(int) - (high < 0).astype(int)
+    return result
+
+
+def tau_limits(strengths: Floats, replicates: Floats) -> tuple[float, float]:
+    """95% limits of Kendall's tau from strengths (2, M) and joint replicates (2, B, M).
+
+    A couple whose order both sources show beyond doubt counts as it is, any other as it may be: the
+    chance that the limits miss is at most 5%, and less where many couples are in doubt. Percentiles
+    of tau itself do not cover: noise in either ranking can only lower a tau near 1, and resampling
+    adds to it.
+    """
+    _, low, high = _couples(strengths, replicates)
+    alike = _certain_order(low, high).prod(axis=0)
+    open_ = np.count_nonzero(alike == 0)
+    return float(alike.sum() - open_) / len(alike), float(alike.sum() + open_) / len(alike)
+
+
+def reversals(strengths: Floats, replicates: Floats) -> Reversals:
+    """Reversed couples from strengths (2, M) and joint replicates (2, B, M).
+
+    The chance that any couple is called reversed that is not is at most 5%.
+    """
+    first, second = np.triu_indices(strengths.shape[1], 1)
+    difference, low, high = _couples(strengths, replicates)
+    sign = _certain_order(low, high)
     found = np.flatnonzero(sign[0] * sign[1] < 0)
     turn = sign[0, found] < 0
     examined = np.isfinite(low).all(axis=0)
