@@ -119,7 +119,12 @@ def watch_run(path: Path, run: str) -> None:
 
 
 def retry_run(
-    path: Path, run: str, price_in: float | None, price_out: float | None, *, as_json: bool
+    path: Path,
+    run: str,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    *,
+    as_json: bool,
 ) -> None:
     """Ask again for what failed or is missing, with the judge as it was."""
     from judges.providers import client_for

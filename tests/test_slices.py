@@ -409,9 +409,10 @@ def test_judges_that_cannot_be_told_apart_without_an_interval(tmp_path, n):
     assert of["agreement_difference", "j"].low is None
     assert ("detectable_difference", "j") not in of
     things = "1 comparison" if n == 1 else f"{n} comparisons"
-    assert difference_sentence(rows) == (
-        f"j and k cannot be told apart: 0 points, on the {things} that both labelled."
+    assert difference_sentence(rows).startswith(
+        f"j and k cannot be told apart: 0 points, on the {things} that both labelled; "
     )
+    assert of["agreement_difference", "j"].note in difference_sentence(rows)
 
 
 def test_without_comparisons_of_both_the_sentence_says_so(tmp_path):
@@ -478,6 +479,6 @@ def test_a_judge_with_the_name_of_a_human_is_no_fault_of_the_program(tmp_path):
     store = store_of(tmp_path / "s.duckdb", cells, kinds, n_items=1)
     with store.writing() as con:
         con.execute("UPDATE annotators SET name = 'j' WHERE name = 'h'")
-    with pytest.raises(InputError, match="'j' is the name of several annotators") as error:
+    with pytest.raises(InputError, match="no labels of a judge 'j'") as error:
         compare_judges(store, "d", "j", "k")
-    assert error.value.fix == "The judges are: j (2), k."
+    assert error.value.fix == "There are: j (2), k."
