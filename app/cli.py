@@ -265,9 +265,7 @@ LimitOption = Annotated[
     int | None,
     typer.Option(min=1, max=10**12, help="Only the first N comparisons by id.", metavar="N"),
 ]
-RepeatsOption = Annotated[
-    int, typer.Option(min=1, max=1000, help="Ask for every label so many times.")
-]
+RepeatsOption = Annotated[int, typer.Option(min=1, help="Ask for every label so many times.")]
 PriceInOption = Annotated[
     float | None, typer.Option(min=0, help="US dollars per million tokens of the prompt.")
 ]

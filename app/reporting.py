@@ -75,7 +75,9 @@ def run_report(
         wanted = replace(wanted, sections=("agreement",))
     sections = wanted.sections or (PAGE_SECTIONS if form == "html" else DEFAULT_SECTIONS)
     sliced = wanted.slice_by if wanted.intervals else None
-    if slices and sliced and not slice_codes(panel, sliced)[0]:
+    if slices and not sliced:
+        say("note: no slices without intervals")
+    elif slices and sliced and not slice_codes(panel, sliced)[0]:
         say(f"note: no slices by {sliced}: fewer than two are known of these comparisons")
     rows = estimates_of(panel, wanted.rules, sections, sliced)
     if out is not None:

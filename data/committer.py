@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 COMMIT_SECONDS = 2.0
-MOST_SECONDS = 5.0
+MOST_SECONDS = 5.0  # what is not committed yet may be asked for again (RECENT in pipelines/live.py)
 BUSY_SHARE = 0.04  # of a processor; the run and its worker processes want the rest
 SYNC_SECONDS = 0.5
 END_SECONDS = 30.0

@@ -36,23 +36,24 @@ FROM datasets LEFT JOIN (
     GROUP BY c.dataset) USING (dataset)
 ORDER BY dataset
 """
-ANNOTATORS = """
+_BY_KIND = """
+ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
+"""
+ANNOTATORS = f"""
 SELECT annotator_id, name, kind, anonymous, model, count(*) AS labels,
        count(*) FILTER (status = 'ok') AS usable, count(shown) AS shown_known,
        count(cost_usd) AS priced, count(seconds) AS timed
 FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
 WHERE comparisons.dataset = $dataset
 GROUP BY annotator_id, name, kind, anonymous, model
-ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
-"""
-LABELLERS = """
+{_BY_KIND}"""
+LABELLERS = f"""
 SELECT annotator_id, name, kind, anonymous, list(DISTINCT criterion) AS criteria
 FROM (SELECT annotator_id, criterion FROM labels JOIN comparisons USING (comparison_id)
       WHERE dataset = $dataset GROUP BY ALL)
 JOIN annotators USING (annotator_id)
 GROUP BY annotator_id, name, kind, anonymous
-ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
-"""
+{_BY_KIND}"""
 CRITERIA = """
 SELECT DISTINCT criterion FROM labels JOIN comparisons USING (comparison_id)
 WHERE dataset = $dataset ORDER BY criterion

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 OVERALL = "overall"  # the criterion of a label that names none
+HIGHEST_REPEAT = 32_767  # of the store's column; the first label is repeat 0
 
 
 class Preference(StrEnum):

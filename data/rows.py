@@ -1,4 +1,7 @@
-"""Rows as an Arrow table, for DuckDB to read."""
+"""Rows as an Arrow table, for DuckDB to read.
+
+By way of JSON: `pyarrow.array` imports pandas, 50 MB in every process that labels.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,6 @@ import pyarrow.json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-
-# By C, and not by `pyarrow.array`, which imports pandas: 50 MB in every process that labels.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 

@@ -57,7 +57,8 @@ def verdict(gap: Estimate) -> str:
     # Either verdict would do, whichever the interval reaches first as it shrinks around its middle.
     middle, half = abs(high + low) / 2, (high - low) / 2
     more = ceil(gap.n_prompts * ((half / max(middle, SAME_POINTS - middle)) ** 2 - 1))
-    about = f" (about {more:,} more prompts would tell)" if more > 0 else ""
+    prompts = "prompt" if more == 1 else "prompts"
+    about = f" (about {more:,} more {prompts} would tell)" if more > 0 else ""
     return f"cannot be told apart from one human yet{about}"
 
 
@@ -177,6 +178,7 @@ def difference_sentence(rows: Sequence[Estimate]) -> str:
         why = (row.note or "").removeprefix("undefined: ")
         return f"{row.subject} and {row.reference} cannot be compared: {why}."
     figure = f"{figure_of(row)} points, on the {comparisons_of(row)} that both labelled"
+    figure += " and two humans too" if row.method.endswith(f" with {ONE_HUMAN}") else ""
     if row.low is None or row.high is None:
         return f"{row.subject} and {row.reference} cannot be told apart: {figure}; {row.note}."
     if row.low <= 0 <= row.high:

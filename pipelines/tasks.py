@@ -8,7 +8,7 @@ from uuid import UUID
 
 from data import queries
 from data.errors import InputError
-from data.records import Shown, make_id
+from data.records import HIGHEST_REPEAT, Shown, make_id
 from judges.judge import Judge, Orders, orders_of
 from judges.jury import Jury
 from judges.task import Task
@@ -49,6 +49,8 @@ class LabelOptions:
         for name in ("concurrency", "repeats", "max_failures"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}", "At least 1.")
+        if self.repeats > HIGHEST_REPEAT + 1:
+            raise InputError(f"repeats is {self.repeats}", f"At most {HIGHEST_REPEAT + 1:,}.")
         if self.budget_usd is not None and not 0 < self.budget_usd < float("inf"):
             raise InputError(f"the budget is {self.budget_usd} dollars", "More than 0.")
 

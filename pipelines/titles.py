@@ -83,7 +83,7 @@ def _ranking_title(rows: Sequence[Estimate]) -> str:
     if not judges:
         return "The models cannot be ranked by both sources here."
     best = judges[0]
-    alike = [row.subject for row in judges[1:] if row.estimate == best.estimate]
+    alike = [row.subject for row in judges[1:] if value_of(row) == value_of(best)]
     also = f" (as {listed(alike)})" if alike else ""
     reversed_ = find(rows, "order_reversed", best.subject)
     couples = "1 model couple" if len(reversed_) == 1 else f"{len(reversed_)} model couples"
@@ -99,7 +99,7 @@ def _consistency_title(rows: Sequence[Estimate]) -> str:
     repeats = [*_judges(rows, "repeat_agreement"), *find(rows, "test_retest")]
     if flips:
         worst = flips[0]
-        if not worst.estimate:
+        if not any(row.estimate for row in flips):
             return f"Nobody's preference changes with the order, on {comparisons_of(worst)}."
         return (
             f"{worst.subject} changes its preference most when the order is swapped: "

@@ -36,7 +36,7 @@ from pipelines.stats.ranking import (
     kendall_tau_b,
     model_points,
     ranking,
-    tau_limits,
+    reversals,
     win_counts,
 )
 from pipelines.stats.replacement import replacement
@@ -223,7 +223,7 @@ def tau(data: Simulated) -> Interval:
     wins = win_counts(sources, data.items.model_a, data.items.model_b, data.prompt)
     found = ranking(wins, replicates=400)
     value = float(kendall_tau_b(*found.strengths))
-    return Interval(value, *tau_limits(found.strengths, found.replicates), wins.n_prompts)
+    return Interval(value, *reversals(found.strengths, found.replicates).tau_limits, wins.n_prompts)
 
 
 # All slices of a judge together

@@ -10,10 +10,10 @@ by
 
 `truth` is a number, or a function of the world that gives (value, standard error of that value).
 Where nobody has planted the statistic, `@cover` takes its value in one large independent draw as
-the truth. A gate is of one of three kinds: the interval COVERS the truth in 95% of the
-worlds (exact binomial bounds), the mean estimate RECOVERS the truth (normal bounds on the mean over
-worlds), or the interval FAILS in more than a tenth of them, which shows that the gates have teeth.
-All bounds are those of a 99.9% test of all gates together (Bonferroni).
+the truth. A gate is of one of four kinds: the interval COVERS the truth in 95% of the worlds (exact
+binomial bounds), or AT_LEAST in so many, the mean estimate RECOVERS the truth (normal bounds on the
+mean over worlds), or the interval FAILS in more than a tenth of them, which shows that the gates
+have teeth. All bounds are those of a 99.9% test of all gates together (Bonferroni).
 """
 
 from __future__ import annotations

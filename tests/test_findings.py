@@ -92,7 +92,7 @@ OPEN = "cannot be told apart from one human yet"
         (gap(1, 0, 2), SAME),  # the interval touches 0: no difference is claimed
         (gap(0, -3, 3), SAME),
         (gap(-1.5, -3, -0.1), "agrees 2 points less than a human does, within 3 points"),
-        (gap(-1.5, -3.001, 0.001), f"{OPEN} (about 1 more prompts would tell)"),
+        (gap(-1.5, -3.001, 0.001), f"{OPEN} (about 1 more prompt would tell)"),
         (gap(-25.96, -30.7, -21.2), "agrees 26 points less than a human does"),
         (gap(-2, -3.5, -0.5), "agrees 2 points less than a human does"),
         (gap(-2, -4, 0), OPEN),

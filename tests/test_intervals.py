@@ -168,6 +168,17 @@ def test_a_share_of_none_or_all_has_wilsons_interval_over_prompts_not_items(shar
     assert found.estimate == share
 
 
+def test_a_share_of_all_that_sums_to_a_digit_less_is_one():
+    """As mean over mean: parts like a third do not add up to a whole."""
+    sums = np.tile([1 - 2e-16, 1.0], (60, 1))
+    assert sums[:, 0].sum() / 60 < 1
+    found = smooth_interval(ratio, sums, proportion=True)
+    assert found.estimate == 1.0
+    assert (found.low, found.high) == wilson(1.0, 60, t.ppf(0.975, 59))
+    most = smooth_interval(ratio, np.tile([1 - 1e-9, 1.0], (60, 1)), proportion=True)
+    assert most.estimate < 1  # a share that is really below one stays so
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_wilsons_interval_holds_the_share_to_the_last_digit(share):
     for n in range(20, 1000):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError, PriceError, ProviderError, RunError
-from data.records import RunStatus
+from data.records import HIGHEST_REPEAT, RunStatus
 from data.store import first_row
 from judges.baselines import BASELINES
 from judges.config import read_judge
@@ -374,6 +374,13 @@ def test_a_run_that_only_fails_is_stopped(tmp_path):
         assert "--max-failures" in e.value.fix
         assert len(list(provider.log())) <= 10 * QUICK.attempts
     assert rows(store, "SELECT status FROM runs") == [("stopped",)]
+
+
+def test_more_repeats_than_the_store_can_number_are_refused():
+    assert LabelOptions("d", repeats=HIGHEST_REPEAT + 1).repeats == 32_768
+    with pytest.raises(InputError, match="repeats is 32769") as error:
+        LabelOptions("d", repeats=HIGHEST_REPEAT + 2)
+    assert "32,768" in error.value.fix
 
 
 def test_repeats_are_labels_of_their_own(tmp_path):

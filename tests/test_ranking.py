@@ -36,7 +36,6 @@ from pipelines.stats.ranking import (
     reversals,
     same_best,
     spearman,
-    tau_limits,
     win_counts,
 )
 from pipelines.stats.resampling import REPLICATES, draws
@@ -645,7 +644,7 @@ def test_intervals_come_from_joint_draws(tmp_path):
             limits = np.percentile(fit.replicates[source, :, place], [2.5, 97.5])
             assert [row.low, row.high] == pytest.approx(limits)
     row = rows.one("kendall_tau_b", "j")
-    assert (row.low, row.high) == tau_limits(fit.strengths, fit.replicates)
+    assert (row.low, row.high) == reversals(fit.strengths, fit.replicates).tau_limits
     assert row.low < row.estimate < row.high
     row = rows.one("spearman", "j")
     assert (row.low, row.note) == (None, f"3 models; {section.SEE_TAU}")
@@ -655,19 +654,19 @@ def test_intervals_come_from_joint_draws(tmp_path):
 
 
 def test_tau_counts_a_couple_in_doubt_as_it_may_be():
-    # Couples 0-1, 0-2, 1-2; standard errors .1 for the first source and .1 or 9 for the second,
-    # where models 1 and 2 are in doubt: one couple of three, so tau 1/3 to 1; reversed -1 to -1/3.
+    # Of couples 0-1, 0-2 and 1-2 the last is in doubt, as model 2 of the second source moves by 2:
+    # tau 1/3 to 1; with the second source turned -1 to -1/3.
     r = np.random.default_rng(7)
     strengths = np.array([[2.0, 0.0, -2.0], [20.0, 0.0, -1.0]])
     noise = 0.05 * r.normal(size=(2, 2000, 3))
     noise[1, :, 2] += 2.0 * r.normal(size=2000)
     replicates = strengths[:, None] + noise
-    assert tau_limits(strengths, replicates) == pytest.approx((1 / 3, 1.0))
+    assert reversals(strengths, replicates).tau_limits == pytest.approx((1 / 3, 1.0))
     turned = np.array([[1.0], [-1.0]])
-    limits = tau_limits(strengths * turned, replicates * turned[:, None])
+    limits = reversals(strengths * turned, replicates * turned[:, None]).tau_limits
     assert limits == pytest.approx((-1.0, -1 / 3))
     everything_in_doubt = strengths[:, None] + 99 * r.normal(size=(2, 2000, 3))
-    assert tau_limits(strengths, everything_in_doubt) == (-1.0, 1.0)
+    assert reversals(strengths, everything_in_doubt).tau_limits == (-1.0, 1.0)
 
 
 def test_exchanging_the_responses_changes_no_row(opposed):

@@ -129,6 +129,7 @@ def test_slices_are_made_by_what_is_asked_for(run, store):
     asked = ("report", "--store", store, "--section", "agreement")
     assert "1st quarter" in run(*asked, "--slice", "length")[1]
     assert "no slices by models" in run(*asked, "--slice", "models")[2]
+    assert "no slices without intervals" in run(*asked, "--slice", "length", "--no-intervals")[2]
     shown = run(*asked, "--slices")[1]
     assert "maths" in shown
     hidden = run("report", "--store", store, "--section", "agreement")[1]
@@ -273,8 +274,8 @@ def test_compare_of_real_judges(run, real_data, tmp_path):
     sentence = " ".join(out.split("\n\n")[0].split())
     assert sentence == (
         "gpt-4 and claude-1 cannot be told apart: +0.03 [-2, +2] points, on the 480 comparisons "
-        "that both labelled; a difference of 3 points would have been found in 80% of such data "
-        "sets."
+        "that both labelled and two humans too; a difference of 3 points would have been found in "
+        "80% of such data sets."
     )
     report = estimates(run, "report", "--store", "real.duckdb", "--section", "agreement")
     of = {(r["statistic"], r["subject"], r["reference"]): r for r in report if r["slice"] == "all"}

@@ -389,7 +389,8 @@ def test_what_could_have_been_found_by_hand(tmp_path):
     assert (least.low, least.high, least.unit) == (None, None, "share difference")
     assert difference_sentence(rows) == (
         "j and k cannot be told apart: +5 [-13, +23] points, on the 100 comparisons that both "
-        "labelled; a difference of 26 points would have been found in 80% of such data sets."
+        "labelled and two humans too; a difference of 26 points would have been found in 80% of "
+        "such data sets."
     )
 
 
@@ -409,10 +410,10 @@ def test_judges_that_cannot_be_told_apart_without_an_interval(tmp_path, n):
     assert of["agreement_difference", "j"].low is None
     assert ("detectable_difference", "j") not in of
     things = "1 comparison" if n == 1 else f"{n} comparisons"
-    assert difference_sentence(rows).startswith(
-        f"j and k cannot be told apart: 0 points, on the {things} that both labelled; "
+    assert difference_sentence(rows) == (
+        f"j and k cannot be told apart: 0 points, on the {things} that both labelled and two "
+        f"humans too; {of['agreement_difference', 'j'].note}."
     )
-    assert of["agreement_difference", "j"].note in difference_sentence(rows)
 
 
 def test_without_comparisons_of_both_the_sentence_says_so(tmp_path):

@@ -22,7 +22,15 @@ from data.formats import cells, csv_sheet, distinct, json_sheet, parquet_sheet
 from data.formats.columns import COLUMNS, choose
 from data.formats.material import LABELS, Material, Skipped, digest
 from data.formats.sheet import Sheet, need_file, need_no_nul
-from data.records import OVERALL, Annotator, AnnotatorKind, LabelStatus, Preference, Shown
+from data.records import (
+    HIGHEST_REPEAT,
+    OVERALL,
+    Annotator,
+    AnnotatorKind,
+    LabelStatus,
+    Preference,
+    Shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "TabularOptions", "read", "template"]
 
-_HIGHEST_REPEAT = 32_767
 _LONGEST_NAME = 200
 _OK = LabelStatus.OK.value
 _READERS: Mapping[str, Callable[[Path, Choose], Sheet]] = {
@@ -266,7 +273,7 @@ def _labels(sheet: Sheet, items: pa.Array, given: _Given) -> tuple[pa.Table, lis
     of_row = {
         "item": items,
         "criterion": pc.fill_null(cells.trimmed(sheet.table["criterion"]), OVERALL),
-        "repeat": cells.counts(sheet, "repeat", _HIGHEST_REPEAT),
+        "repeat": cells.counts(sheet, "repeat", HIGHEST_REPEAT),
         "shown": cells.one_of(sheet, "shown", Shown),
         "p_a": cells.numbers(sheet, "p_a", 0, 1),
         "strength": cells.numbers(sheet, "strength"),

@@ -172,13 +172,8 @@ def best_reference(view: View, first: str, second: str) -> str:
 
 
 def _judge(view: View, name: str) -> int:
-    """The place of a judge; names that others have as well are written with a number."""
-    index = {who.name: k for k, who in enumerate(view.panel.annotators) if is_subject(who)}
-    if name not in index:
-        raise InputError(
-            f"{name!r} is the name of several annotators", f"The judges are: {', '.join(index)}."
-        )
-    return index[name]
+    """The place of an annotator."""
+    return [who.name for who in view.panel.annotators].index(name)
 
 
 def _in_common(view: View, k: int, j: int, reference: str) -> NDArray[np.bool_]:

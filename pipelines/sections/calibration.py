@@ -15,7 +15,7 @@ import numpy as np
 from data.records import AnnotatorKind
 from pipelines.estimates import ALL
 from pipelines.sections.view import CEILING, ONE_HUMAN, View, is_subject, row, undefined
-from pipelines.stats.agreement import A, B, total
+from pipelines.stats.agreement import A, B
 from pipelines.stats.calibration import (
     BINS,
     CLIP,
@@ -93,7 +93,7 @@ class _Stated:
 
     def items(self, view: View) -> Mask:
         """Comparisons with a stated probability and a human label."""
-        result: Mask = (self.labels > 0) & (total(view.humans) > 0)
+        result: Mask = (self.labels > 0) & (view.n_humans > 0)
         return result
 
 
@@ -162,7 +162,7 @@ class _Judge:
         Where no comparison has two humans the Brier score stands alone.
         """
         view, method_of_ties = self.view, f"{method} {HALF}"
-        two = self.items & (total(view.humans) >= 2)
+        two = self.items & (view.n_humans >= 2)
         used = two if two.any() else self.items
         score = self._mean(brier(p, view.humans), used, (0.0, 1.0))
         yield self.row("brier", score, used, "brier", method_of_ties)

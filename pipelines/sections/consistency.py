@@ -168,6 +168,3 @@ def _retest_row(view: View, name: str, found: list[_Repeats], note: str | None) 
                view.of_ratio(values[items], items, proportion=True), n_items=int(items.sum()),
                n_labels=sum(repeats.n_labels for repeats in found), method=_RETEST,
                note="; ".join(notes))  # fmt: skip
-
-
-# Dawid-Skene

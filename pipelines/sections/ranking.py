@@ -27,7 +27,6 @@ from pipelines.stats.ranking import (
     reversals,
     same_best,
     spearman,
-    tau_limits,
     win_counts,
 )
 from pipelines.stats.resampling import percentile_interval
@@ -186,24 +185,25 @@ def _of_rankings(both: _Both) -> Iterator[Estimate]:
     """How the judge's ranking of the models compares with that of the humans."""
     strengths, replicates = both.ranking.strengths, both.ranking.replicates
     why = ALL_EQUAL if np.isfinite(strengths).all() else NOT_CONNECTED
+    lacking = _lacking(both)
+    found = None if lacking else reversals(strengths, replicates)
     models = f"{len(both.models)} models"
     tau = _interval(both, float(kendall_tau_b(*strengths)), kendall_tau_b(*replicates), why)
-    if tau.low is not None:
-        low, high = tau_limits(strengths, replicates)
-        tau = replace(tau, low=min(low, tau.estimate or low), high=max(high, tau.estimate or high))
+    if tau.estimate is not None and tau.low is not None and found is not None:
+        low, high = found.tau_limits
+        tau = replace(tau, low=min(low, tau.estimate), high=max(high, tau.estimate))
     yield both.row("kendall_tau_b", tau, unit="correlation", note=models)
     rho = _interval(both, float(spearman(*strengths)), spearman(*replicates), why)
     if rho.low is not None:
         rho = replace(rho, low=None, high=None, note=SEE_TAU)
     yield both.row("spearman", rho, unit="correlation", note=models)
-    lacking = _lacking(both)
-    if lacking:
+    if found is None:
         nothing = Interval(None, None, None, both.wins.n_prompts, f"undefined: {lacking}")
         yield both.row("same_best_model", nothing, unit="share", note=_leaders(both))
         yield both.row("order_reversed_share", nothing, unit="share")
     else:
         yield _same_best(both)
-        yield from _reversals(both)
+        yield from _reversals(both, found)
 
 
 def _lacking(both: _Both) -> str | None:
@@ -237,9 +237,8 @@ def _same_best(both: _Both) -> Estimate:
     return both.row("same_best_model", interval, unit="share", note=_leaders(both))
 
 
-def _reversals(both: _Both) -> Iterator[Estimate]:
+def _reversals(both: _Both, found: Reversals) -> Iterator[Estimate]:
     """The share of couples in opposite order, then each of these couples."""
-    found = reversals(both.ranking.strengths, both.ranking.replicates)
     n_prompts = both.wins.n_prompts
     if not found.n_couples:
         nothing = Interval(None, None, None, n_prompts, f"undefined: {NONE_VARIES}")
@@ -251,7 +250,7 @@ def _reversals(both: _Both) -> Iterator[Estimate]:
         f"certain ones count; at best differences above {found.smallest:.2f} log odds in both "
         "could be found"
     )
-    not_examined = len(both.models) * (len(both.models) - 1) // 2 - found.n_couples
+    not_examined = found.n_all - found.n_couples
     if not_examined:
         note += f"; {not_examined} further ones do not vary between resamples"
     yield both.row("order_reversed_share", share, unit="share", note=note)

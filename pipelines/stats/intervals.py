@@ -96,6 +96,8 @@ def interval_from_influence(
         value = float(np.real(function(totals.astype(complex)))) if n_prompts else np.nan
     if not np.isfinite(value):
         return Interval(None, None, None, n_prompts, f"undefined: {undefined}")
+    at_end = proportion and abs(value - round(value)) <= _ROUNDING
+    value = float(round(value)) if at_end else value  # sums of shares end a digit off
     if influence is None:
         return Interval(value, None, None, n_prompts, NOT_ASKED)
     if n_prompts < FEWEST_PROMPTS:
@@ -103,8 +105,8 @@ def interval_from_influence(
         return Interval(value, None, None, n_prompts, too_few)
     note = "few prompts: read with caution" if n_prompts < CAUTION_PROMPTS else None
     quantile = float(stdtrit(n_prompts - 1, 0.5 + LEVEL / 2))
-    if proportion and (value <= 0.0 or value >= 1.0):
-        low, high = wilson(round(value), n_prompts, quantile)
+    if at_end:
+        low, high = wilson(value, n_prompts, quantile)
         return Interval(value, low, high, n_prompts, note)
     half = quantile * _standard_error(influence(_gradient(function, totals)))
     if half <= _ROUNDING * max(1.0, abs(value)):

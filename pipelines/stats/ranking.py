@@ -277,7 +277,8 @@ class Reversals:
     Source 0 has `above` (k,) over `below` (k,), source 1 the other way round. `difference`, `low`
     and `high` (2, k): strength of `above` less that of `below`, with simultaneous 95% limits.
     `n_couples` could be examined; in the easiest of them each of the two differences had to exceed
-    `smallest` (NaN if there was none).
+    `smallest` (NaN if there was none). `n_alike` of all `n_all` couples are as certainly in the
+    same order.
     """
 
     above: Integers
@@ -287,50 +288,34 @@ class Reversals:
     high: Floats
     n_couples: int
     smallest: float
+    n_alike: int
+    n_all: int
+
+    @property
+    def tau_limits(self) -> tuple[float, float]:
+        """95% limits of Kendall's tau, where no two models are truly equal.
+
+        A couple whose order both sources show beyond doubt counts as it is, any other as it may be:
+        they miss at most 5% of the time, and less where many couples are in doubt. Percentiles of
+        tau itself do not cover: noise in either ranking can only lower a tau near 1, and resampling
+        adds to it.
+        """
+        return 2 * self.n_alike / self.n_all - 1, 1 - 2 * len(self.above) / self.n_all
 
 
-def _couples(strengths: Floats, replicates: Floats) -> tuple[Floats, Floats, Floats]:
-    """Differences of strengths (2, C) of all couples, with limits for all of them together.
+def reversals(strengths: Floats, replicates: Floats) -> Reversals:
+    """Reversed couples from strengths (2, M) and joint replicates (2, B, M).
 
-    Max-t over all couples and both sources (see `simultaneous_intervals`). Undefined replicates are
-    left out.
+    Max-t over all couples and both sources (see `simultaneous_intervals`): the chance that any
+    couple is called reversed that is not is at most 5%. Undefined replicates are left out.
     """
     first, second = np.triu_indices(strengths.shape[1], 1)
     drawn = replicates[:, np.isfinite(replicates).all(axis=(0, 2))]
     moved = np.concatenate([(one[:, first] - one[:, second]) for one in drawn], axis=1)
     difference = strengths[:, first] - strengths[:, second]
     joint = simultaneous_intervals(difference.ravel(), moved)
-    return difference, joint.low.reshape(2, -1), joint.high.reshape(2, -1)
-
-
-def _certain_order(low: Floats, high: Floats) -> NDArray[np.int64]:
-    """1 where a difference is certainly above 0, -1 where below, 0 where it may be either."""
-    result: NDArray[np.int64] = (low > 0).astype(int) - (high < 0).astype(int)
-    return result
-
-
-def tau_limits(strengths: Floats, replicates: Floats) -> tuple[float, float]:
-    """95% limits of Kendall's tau from strengths (2, M) and joint replicates (2, B, M).
-
-    A couple whose order both sources show beyond doubt counts as it is, any other as it may be: the
-    chance that the limits miss is at most 5%, and less where many couples are in doubt. Percentiles
-    of tau itself do not cover: noise in either ranking can only lower a tau near 1, and resampling
-    adds to it.
-    """
-    _, low, high = _couples(strengths, replicates)
-    alike = _certain_order(low, high).prod(axis=0)
-    open_ = np.count_nonzero(alike == 0)
-    return float(alike.sum() - open_) / len(alike), float(alike.sum() + open_) / len(alike)
-
-
-def reversals(strengths: Floats, replicates: Floats) -> Reversals:
-    """Reversed couples from strengths (2, M) and joint replicates (2, B, M).
-
-    The chance that any couple is called reversed that is not is at most 5%.
-    """
-    first, second = np.triu_indices(strengths.shape[1], 1)
-    difference, low, high = _couples(strengths, replicates)
-    sign = _certain_order(low, high)
+    low, high = joint.low.reshape(2, -1), joint.high.reshape(2, -1)
+    sign = (low > 0).astype(int) - (high < 0).astype(int)
     found = np.flatnonzero(sign[0] * sign[1] < 0)
     turn = sign[0, found] < 0
     examined = np.isfinite(low).all(axis=0)
@@ -343,4 +328,6 @@ def reversals(strengths: Floats, replicates: Floats) -> Reversals:
         high=np.where(turn, -low[:, found], high[:, found]),
         n_couples=int(examined.sum()),
         smallest=float(half.min()) if len(half) else np.nan,
+        n_alike=int(np.count_nonzero(sign[0] * sign[1] > 0)),
+        n_all=len(first),
     )
