@@ -15,7 +15,6 @@ from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import clean, out, print_json, print_table, say
 from data import queries
 from data.errors import InputError
-from data.ledger import take_up
 from data.records import OVERALL
 from data.store import Store
 from data.upkeep import remove_dataset, what_removing_takes
@@ -128,7 +127,7 @@ def _print_lines(lines: Iterable[str]) -> None:
 def remove(path: Path, dataset: str, *, yes: bool, as_json: bool) -> None:
     """Remove a data set after asking."""
     store = Store(path)
-    take_up(store)
+    take_up_if_possible(store)
     counted = what_removing_takes(store, dataset)
     if not yes:
         if not sys.stdin.isatty():

@@ -63,6 +63,18 @@ class ReportFormat(StrEnum):
     HTML = "html"
 
 
+FormatOption = Annotated[
+    ReportFormat | None, typer.Option("--format", help="Form of the result; default: table.")
+]
+
+
+def _form(named: ReportFormat | None, *, as_json: bool) -> ReportFormat:
+    """The form asked for; --json is short for --format json and goes with no other."""
+    if as_json and named not in (None, ReportFormat.JSON):
+        raise typer.BadParameter(f"--json and --format {named} contradict each other: give one")
+    return ReportFormat.JSON if as_json else named or ReportFormat.TABLE
+
+
 class Majority(StrEnum):
     """Rules of the human majority."""
 
@@ -485,9 +497,7 @@ TiesOption = Annotated[
 def report(
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
-    report_format: Annotated[
-        ReportFormat, typer.Option("--format", help="Form of the result.")
-    ] = ReportFormat.TABLE,
+    report_format: FormatOption = None,
     section: Annotated[
         list[str] | None,
         typer.Option(
@@ -508,7 +518,11 @@ def report(
     ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="All columns.")] = False,
     intervals: Annotated[
-        bool, typer.Option(help="Without: estimates of agreement alone, for very large data sets.")
+        bool,
+        typer.Option(
+            help="Without: estimates alone, for very large data sets (by default of agreement); "
+            "replacement, calibration and ranking keep theirs."
+        ),
     ] = True,
     out: Annotated[
         Path | None, typer.Option(help="The file to write; html needs one.", dir_okay=False)
@@ -528,7 +542,7 @@ def report(
     """  # fmt: skip
     from app.reporting import Wanted, run_report
 
-    chosen = ReportFormat.JSON if as_json else report_format
+    chosen = _form(report_format, as_json=as_json)
     wanted = Wanted(
         dataset, tuple(section or ()), tuple(judge or ()), criterion, majority, unparsed, ties,
         slice_by or Slices.CATEGORY, intervals,
@@ -621,9 +635,7 @@ def sql(
     query: Annotated[str, typer.Argument(help="A SELECT.")],
     store: StoreOption = DEFAULT_STORE,
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 1000,
-    sql_format: Annotated[
-        ReportFormat, typer.Option("--format", help="Form of the result.")
-    ] = ReportFormat.TABLE,
+    sql_format: FormatOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the store in SQL; read-only, without access to other files.
@@ -633,7 +645,7 @@ def sql(
     """
     from app.browsing import run_sql
 
-    run_sql(store, query, limit, ReportFormat.JSON if as_json else sql_format)
+    run_sql(store, query, limit, _form(sql_format, as_json=as_json))
 
 
 @app.command("app")
@@ -660,11 +672,16 @@ def main() -> None:
         app()
     except ConcordError as error:
         _fail(error, error.what, error.fix, error.exit_code)
+    except SystemExit as ended:
+        if ended.code == 130:  # what typer makes of an interrupt
+            _say_stopped()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        _fail(InputError("interrupted"), "interrupted", "Nothing that was received is lost.", 130)
+        _say_stopped()
+        sys.exit(130)
     except OSError as error:
         where = "" if error.filename is None else f": {str(error.filename)[:300]}"
         what = f"{error.strerror or error}{where}"
@@ -672,6 +689,10 @@ def main() -> None:
     except Exception as error:
         what = f"unexpected {type(error).__name__}: {str(error)[:300]}"
         _fail(error, what, "This is a fault of Concord: report it with `concord --debug ...`.", 1)
+
+
+def _say_stopped() -> None:
+    sys.stderr.write("stopped: nothing was stored by half, and what was received is kept\n")
 
 
 def _open_closed_streams() -> None:
@@ -691,7 +712,7 @@ def _check_arguments(arguments: list[str]) -> None:
 
 
 def _fail(error: Exception, what: str, fix: str, exit_code: int) -> None:
-    if os.environ.get("CONCORD_DEBUG") and exit_code != 130:
+    if os.environ.get("CONCORD_DEBUG"):
         raise error
     sys.stderr.write(f"error: {_one_line(what)}\n" + (f"  {_one_line(fix)}\n" if fix else ""))
     sys.exit(exit_code)

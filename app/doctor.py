@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.terminal import print_json, print_table, say
 from data.errors import ConcordError
+from data.ledger import damaged_journals
 from data.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +23,7 @@ Check = tuple[str, bool, str]
 def run_doctor(store: Path, *, as_json: bool) -> None:
     """Print all checks; exit code 1 where one failed."""
     checks = [_python(), *_names(), *(_library(name) for name in LIBRARIES)]
-    checks += [_store(store), *(_key(name) for name in KEYS)]
+    checks += [_store(store), *_journals(store), *(_key(name) for name in KEYS)]
     if as_json:
         print_json([{"check": name, "ok": ok, "found": found} for name, ok, found in checks])
     else:
@@ -64,6 +65,15 @@ def _store(path: Path) -> Check:
             return "store", True, f"{path}, {path.stat().st_size / 1e6:,.1f} MB"
     except ConcordError as error:
         return "store", False, error.what
+
+
+def _journals(path: Path) -> list[Check]:
+    """Damaged journals: their runs cannot be continued."""
+    try:
+        found = damaged_journals(Store(path, upgrade=False, wait_seconds=2))
+    except ConcordError:
+        return []  # without a store there are none, and one that cannot be read is told above
+    return [("run journal", False, f"{error.what}. {error.fix}") for error in found]
 
 
 def _key(name: str) -> Check:

@@ -6,11 +6,12 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from app.stores import take_up_if_possible
 from app.terminal import print_imported, print_json, say
 from data.errors import InputError
 from data.formats.tabular import TabularOptions, template
 from data.records import AnnotatorKind
-from data.store import Store
+from data.store import existing_or_new
 from pipelines import fetch
 from pipelines.ingest import FORMATS, ingest
 
@@ -75,8 +76,10 @@ def run(
         raise InputError(
             "concord import: no format", f"Name one of {', '.join(FORMATS)} and a path."
         )
-    _check_before_creating(store, source_format, path)
-    results = ingest(Store(store, create=True), source_format, path, options, repeat=repeat)
+    _check(source_format, path)
+    with existing_or_new(store) as target:
+        take_up_if_possible(target)
+        results = ingest(target, source_format, path, options, repeat=repeat)
     for result in results:
         print_imported(result)
     if as_json:
@@ -84,11 +87,11 @@ def run(
     say(f"next: concord report --store {store} --dataset {results[0].dataset}")
 
 
-def _check_before_creating(store: Path, source_format: str, path: Path | None) -> None:
-    """A mistyped path must not leave an empty store behind."""
+def _check(source_format: str, path: Path | None) -> None:
+    """What is mistyped is told before a store is opened or made."""
     if source_format not in FORMATS:
         raise InputError(f"no format {source_format!r}", f"There are: {', '.join(FORMATS)}.")
-    if path is not None and not path.exists() and not store.exists():
+    if path is not None and not path.exists():
         raise InputError(f"{path} does not exist", "Check the path.")
 
 

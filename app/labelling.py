@@ -125,6 +125,7 @@ def print_judge(name: str) -> None:
 def run_label(given: Given, *, as_json: bool) -> None:
     """Run a judge over a data set; RunError where labels are missing at the end."""
     store = Store(given.store)
+    take_up_if_possible(store)
     judge, options = given.chosen_judge(), given.options(store)
     batching = _batching(judge, given) if given.batch else None
     client = None if given.batch else _client(judge, given.processes())

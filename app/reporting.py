@@ -12,7 +12,7 @@ from app.printing import print_estimates_as, print_report, print_rows
 from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import print_json, say
 from data.errors import InputError
-from data.store import Store
+from data.store import Store, StoreLockedError
 from pipelines.compare import (
     DEFAULT_SECTIONS,
     PAGE_SECTIONS,
@@ -21,6 +21,7 @@ from pipelines.compare import (
     estimates_of,
 )
 from pipelines.estimates import as_row
+from pipelines.features import fill_features, read_features
 from pipelines.findings import difference_sentence
 from pipelines.panel import read_panel
 from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 _PAGE = b"<!DOCTYPE html>"
+TOLD = 20_000  # comparisons whose features take seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,12 @@ def run_report(
         say("note: no slices without intervals")
     elif slices and sliced and not slice_codes(panel, sliced)[0]:
         say(f"note: no slices by {sliced}: fewer than two are known of these comparisons")
+    if "bias" in sections:
+        add_features(store, panel)
     rows = estimates_of(panel, wanted.rules, sections, sliced)
+    kept = dict.fromkeys(row.section for row in rows if row.low is not None)
+    if kept and not wanted.intervals:
+        say(f"note: --no-intervals does not concern the section {', '.join(kept)}")
     if out is not None:
         _write_page(out, panel, rows)
     elif form == "json":
@@ -92,6 +99,20 @@ def run_report(
             say(f"more: --section {', '.join(others)}; all on a page: --format html --out FILE")
     else:
         print_estimates_as(form, rows)
+
+
+def add_features(store: Store, panel: Panel) -> None:
+    """Count what the responses hold, once, and read it; a store in use elsewhere has to wait."""
+    try:
+        fill_features(store, panel.dataset, _tell)
+    except StoreLockedError:
+        say("note: the store is in use, so new responses' features are counted next time")
+    read_features(store, panel)
+
+
+def _tell(done: int, of: int) -> None:
+    if of > TOLD:
+        say(f"counting features of the responses, once: {done:,} of {of:,} comparisons")
 
 
 def _check(wanted: Wanted, form: str, out: Path | None) -> None:

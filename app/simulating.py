@@ -8,9 +8,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from app.stores import take_up_if_possible
 from app.terminal import print_imported, print_json, print_table, say
 from data.errors import InputError
-from data.ledger import take_up
 from data.store import Store
 from pipelines.simulation.dataset import import_world
 from pipelines.simulation.planted import planted
@@ -94,7 +94,7 @@ def run_simulate(
     name = _checked_name(dataset)
     world = world_wanted(config, wanted)
     store = Store(path, create=True)
-    take_up(store)
+    take_up_if_possible(store)
     imported = import_world(store, world, name)
     truths = planted(world)
     print_imported(imported)

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 
 def take_up_if_possible(store: Store) -> None:
-    """What only reads goes on, with a note, where a run's journal cannot be taken up."""
+    """Commands go on, with a warning, where a run's journal cannot be taken up."""
     try:
-        take_up(store)
+        take_up(store, _warn)
     except ConcordError as error:
-        say(f"note: {error.what}")
+        _warn(error)
+
+
+def _warn(error: ConcordError) -> None:
+    say(f"warning: {error.what}")
+    say(f"  {error.fix}")
 
 
 def chosen_dataset(store: Store, dataset: str | None) -> str:

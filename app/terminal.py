@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, is_dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 PLAIN_SECONDS = 10.0
 _LEAST_NAME = 12
+_BREAKS = re.compile(r"[\r\n\t]+")  # in a cell they would break the table
 
 errors = Console(stderr=True, highlight=False)
 
@@ -63,6 +65,7 @@ def print_table(
     """A table on stdout; columns in `numbers` are right-aligned."""
     right = set(numbers)
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    columns = [_cell(name) for name in columns]
     cells = [[_cell(value) for value in row] for row in rows]
     console = out()
     longest = [max((len(row[k]) for row in cells), default=0) for k in range(len(columns))]
@@ -73,7 +76,7 @@ def print_table(
     for k, name in enumerate(columns):
         narrow = k in right and too_wide and whole
         table.add_column(
-            fill(name, max(longest[k], 1), break_long_words=False) if narrow else name,
+            escape(fill(name, max(longest[k], 1), break_long_words=False) if narrow else name),
             justify="right" if k in right else "left",
             overflow="fold",
             no_wrap=narrow,
@@ -92,7 +95,7 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
-    return clean(str(value))
+    return clean(_BREAKS.sub(" ", str(value)))
 
 
 def clean(text: str) -> str:

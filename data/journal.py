@@ -12,7 +12,7 @@ Every paid reply is on disk here before it is parsed into the store. The lines o
     {"event": "end", ...}      the run ended by itself: complete or stopped
 
 A lock on the file tells a live run from a dead one. A torn last line (power loss, kill) is dropped;
-a damaged line inside is a StoreError that names it.
+a damaged line inside is a StoreError that names it, once what stands before it was read.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ Event = dict[str, Any]
 _encode = json.JSONEncoder(ensure_ascii=True).encode
 
 BATCH_BYTES = 32_000_000
+_NEEDED = {
+    "sent": {"request_hash", "at"},
+    "reply": {"request_hash"},
+    "failed": {"request_hash"},
+}
 
 
 class Journal:
@@ -118,39 +123,70 @@ def drop_torn_line(descriptor: int) -> None:
 
 
 def read_events(path: Path, offset: int = 0, size: int = BATCH_BYTES) -> tuple[list[Event], int]:
-    """The complete lines in about `size` bytes from an offset on, and the offset behind them."""
+    """The complete lines in about `size` bytes from an offset on, and the offset behind them.
+
+    Ends before a damaged line. Raises StoreError where it is the first one.
+    """
     with path.open("rb") as file:
         file.seek(offset)
         content = file.read(size)
         if not content.endswith(b"\n"):
             content += file.readline()  # a line longer than the batch, or cut by it
-    end = content.rfind(b"\n") + 1
-    return [_event(line, path) for line in content[:end].splitlines()], offset + end
+    events: list[Event] = []
+    end = offset
+    for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
+        event = _event(line)
+        if event is None and not events:
+            raise damaged(path, offset)
+        if event is None:
+            break
+        events.append(event)
+        end += len(line)
+    return events, end
 
 
 def iter_events(path: Path) -> Iterator[Event]:
     """All complete lines, one at a time."""
+    offset = 0
     with path.open("rb") as file:
         for line in file:
-            if line.endswith(b"\n"):
-                yield _event(line, path)
+            if not line.endswith(b"\n"):
+                return
+            event = _event(line)
+            if event is None:
+                raise damaged(path, offset)
+            yield event
+            offset += len(line)
 
 
-def _event(line: bytes, path: Path) -> Event:
+def _event(line: bytes) -> Event | None:
+    """What a line says; None where it is damaged."""
     try:
         event = json.loads(line)
-    except ValueError as error:
-        raise damaged(path, line) from error
-    if not isinstance(event, dict) or "event" not in event:
-        raise damaged(path, line)
-    return event
+    except ValueError:
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return None
+    return event if _NEEDED.get(event["event"], set()) <= event.keys() else None
 
 
-def damaged(path: Path, line: bytes = b"") -> StoreError:
-    """The error of a journal that is not one, or not whole any more."""
-    at = f" (at {line[:40].decode(errors='replace')!r})" if line else ""
+def behind(path: Path, offset: int, n_lines: int) -> int:
+    """The offset behind the next lines."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return offset + sum(len(file.readline()) for _ in range(n_lines))
+
+
+def damaged(path: Path, offset: int) -> StoreError:
+    """The error of a journal whose line at this offset cannot be read."""
+    number = 1
+    with path.open("rb") as file:
+        while file.tell() < offset and file.readline():
+            number += 1
+        line = file.readline()[:40].decode(errors="replace")
     return StoreError(
-        f"the run journal {path} is damaged{at}: its labels are not taken up",
+        f"the run journal {path} is damaged on line {number} ({line!r}): nothing from there on is "
+        "taken up, nothing is lost",
         "Mend that line, or move the file to another place and keep it: it says what was paid.",
     )
 

@@ -10,20 +10,28 @@ import json
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pyarrow as pa
 
 from data.errors import RunError, StoreError
 from data.imports import annotator_table
-from data.journal import Journal, damaged, is_live, iter_events, journals_in, read_events
+from data.journal import (
+    Journal,
+    behind,
+    damaged,
+    is_live,
+    iter_events,
+    journals_in,
+    read_events,
+)
 from data.records import Annotator, AnnotatorKind, RunStatus
 from data.rows import rows_table
 from data.store import StoreLockedError, first_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
-    from uuid import UUID
 
     from data.journal import Event
     from data.records import Label, Reply, Run
@@ -81,6 +89,11 @@ LINK_COLUMNS = pa.schema([("label_id", pa.string()), ("request_hash", pa.string(
 SENT_COLUMNS = pa.schema(
     [("request_hash", pa.string()), ("sent_at", pa.string()), ("most_usd", pa.float64())]
 )
+
+_UNFIT = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+_IDS = {"run_id", "request_hash", "label_id", "comparison_id", "annotator_id"}
+_TIMES = {"at", "started_at"}
+_OF_RUN = ("run_id", "judge", "dataset", "settings", "started_at", "planned", "budget_usd")
 
 OFFSET = "SELECT journal_offset FROM runs WHERE run_id = ?"
 OFFSETS = "SELECT run_id, journal_offset, status = 'running' FROM runs"
@@ -285,14 +298,15 @@ def commit_journal(store: Store, path: Path, *, final: bool = False) -> int:
     What is written meanwhile waits for the next call: a live run would never let this one end.
     `final` says that its run has ended or its process is gone: requests without a reply become
     possibly paid. Raises StoreLockedError where somebody else holds the store; what was committed
-    until then stays, the rest comes with the next call.
+    until then stays, the rest comes with the next call. Raises StoreError for a damaged line, once
+    what stands before it is committed.
     """
     total, size = 0, path.stat().st_size
     while True:
         offset = _committed(store, path)
         events, end = read_events(path, offset)
         if events:
-            total += _commit_events(store, path.stem, events, offset, end)
+            total += _commit_sound(store, path, events, offset, end)
         if end >= size or not events:
             break
     if final:
@@ -300,13 +314,44 @@ def commit_journal(store: Store, path: Path, *, final: bool = False) -> int:
     return total
 
 
+def _commit_sound(store: Store, path: Path, events: Sequence[Event], offset: int, end: int) -> int:
+    """Commit events; of those that do not fit the store, the ones before the first such."""
+    try:
+        return _commit_events(store, path.stem, events, offset, end)
+    except StoreLockedError:
+        raise
+    except (*_UNFIT, StoreError) as error:
+        n = next((k for k, event in enumerate(events) if not _fits(event)), None)
+        if n is None and isinstance(error, StoreError):  # the store's own trouble
+            raise
+        end = behind(path, offset, n or 0)
+        if n:
+            _commit_events(store, path.stem, events[:n], offset, end)
+        raise damaged(path, end) from error
+
+
+def _fits(event: Event) -> bool:
+    """Whether the store can hold what a line says."""
+    try:
+        _tables([event], str(UUID(int=0)))
+        for name in _IDS & event.keys():
+            UUID(event[name])
+        for name in _TIMES & event.keys():
+            datetime.fromisoformat(event[name])
+        if event["event"] == "run":
+            annotators_in(event)
+            json.dumps([event[name] for name in _OF_RUN])
+        if event["event"] == "end":
+            RunStatus(event["status"])
+    except _UNFIT:
+        return False
+    return True
+
+
 def _commit_events(
     store: Store, run_id: str, events: Sequence[Event], offset: int, end: int
 ) -> int:
-    try:
-        tables = _tables(events, run_id)  # built before the file is opened: others wait less
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise damaged(store.journals / f"{run_id}.jsonl") from error
+    tables = _tables(events, run_id)  # built before the file is opened: others wait less
     with store.writing() as con:
         if _stored_offset(con, run_id) != offset:
             return 0  # another process took it up in the meantime
@@ -339,35 +384,63 @@ def replace_labels(store: Store, run_id: str, labels: Sequence[Event]) -> None:
             con.execute(sql)
 
 
-def take_up(store: Store) -> list[tuple[Path, int]]:
+def take_up(
+    store: Store, on_trouble: Callable[[StoreError], None] = lambda _: None
+) -> list[tuple[Path, int]]:
     """Commit what dead runs left in their journals; returns (journal, labels) of each.
 
-    Does nothing while somebody else holds the store: a later command takes them up. Raises
-    StoreError for a damaged journal, after all the others were taken up.
+    Does nothing while somebody else holds the store: a later command takes them up. A damaged
+    journal is left as it is, up to the damage it is committed, and `on_trouble` is told: it is the
+    trouble of its own run only, which cannot be continued.
     """
-    dead = [path for path in journals_in(store.journals) if not is_live(path)]
-    if not dead:
-        return []
     try:
-        known = _offsets(store)
-        waiting = [p for p in dead if known.get(p.stem, (0, False)) != (p.stat().st_size, False)]
-        return _take_up_each(store, waiting)
+        return list(_take_up_each(store, _waiting(store), on_trouble))
     except StoreLockedError:
         return []
 
 
-def _take_up_each(store: Store, waiting: Sequence[Path]) -> list[tuple[Path, int]]:
-    taken, trouble = [], []
+def _take_up_each(
+    store: Store, waiting: Iterable[Path], on_trouble: Callable[[StoreError], None]
+) -> Iterator[tuple[Path, int]]:
     for path in waiting:
         try:
-            taken.append((path, _take_up_one(store, path)))
+            yield path, _take_up_one(store, path)
         except StoreLockedError:
             raise
         except StoreError as error:
-            trouble.append(error)
-    if trouble:
-        raise trouble[0]
-    return taken
+            on_trouble(error)
+            _interrupt(store, path.stem)
+
+
+def damaged_journals(store: Store) -> list[StoreError]:
+    """What is wrong with the journals of dead runs; changes nothing."""
+    found = []
+    for path, offset in _waiting(store).items():
+        try:
+            _check_from(path, offset)
+        except StoreError as error:
+            found.append(error)
+    return found
+
+
+def _check_from(path: Path, offset: int) -> None:
+    """Raise StoreError for the first line from an offset on that cannot be committed."""
+    while True:
+        events, end = read_events(path, offset)
+        for k, event in enumerate(events):
+            if not _fits(event):
+                raise damaged(path, behind(path, offset, k))
+        if end == offset:
+            return
+        offset = end
+
+
+def _waiting(store: Store) -> dict[Path, int]:
+    """Journals of dead runs that are not in the store to their end, and how much of them is."""
+    dead = [path for path in journals_in(store.journals) if not is_live(path)]
+    known = _offsets(store) if dead else {}
+    states = {path: known.get(path.stem, (0, False)) for path in dead}
+    return {p: state[0] for p, state in states.items() if state != (p.stat().st_size, False)}
 
 
 def _take_up_one(store: Store, path: Path) -> int:
@@ -377,6 +450,13 @@ def _take_up_one(store: Store, path: Path) -> int:
             return commit_journal(store, path, final=True)
     except RunError:
         return 0
+
+
+def _interrupt(store: Store, run_id: str) -> None:
+    """Write down that nobody runs it any more."""
+    if _offsets(store).get(run_id, (0, False))[1]:
+        with store.writing() as con:
+            con.execute(SETTLE_RUN, {"run_id": run_id})
 
 
 def _offsets(store: Store) -> dict[str, tuple[int, bool]]:

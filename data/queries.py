@@ -48,11 +48,11 @@ WHERE comparisons.dataset = $dataset
 GROUP BY annotator_id, name, kind, anonymous, model
 {_BY_KIND}"""
 LABELLERS = f"""
-SELECT annotator_id, name, kind, anonymous, list(DISTINCT criterion) AS criteria
+SELECT annotator_id, name, kind, anonymous, model, list(DISTINCT criterion) AS criteria
 FROM (SELECT annotator_id, criterion FROM labels JOIN comparisons USING (comparison_id)
       WHERE dataset = $dataset GROUP BY ALL)
 JOIN annotators USING (annotator_id)
-GROUP BY annotator_id, name, kind, anonymous
+GROUP BY annotator_id, name, kind, anonymous, model
 {_BY_KIND}"""
 CRITERIA = """
 SELECT DISTINCT criterion FROM labels JOIN comparisons USING (comparison_id)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OVERALL = "overall"  # the criterion of a label that names none
 HIGHEST_REPEAT = 32_767  # of the store's column; the first label is repeat 0
+HIGHEST_USD = 1_000_000  # of one label: beyond it is a mistake, and sums of such prices overflow
+HIGHEST_SECONDS = 366 * 86_400
 
 
 class Preference(StrEnum):

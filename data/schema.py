@@ -69,9 +69,15 @@ CREATE TABLE batches (
     submitted_at TIMESTAMP, status VARCHAR, ended_at TIMESTAMP);
 """
 
+FEATURES_OF_RESPONSES = """
+CREATE TABLE features (
+    comparison_id UUID, feature VARCHAR, version VARCHAR, a DOUBLE, b DOUBLE);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("tables", TABLES),
     Migration("runs with money", RUNS_WITH_MONEY),
+    Migration("features of responses", FEATURES_OF_RESPONSES),
 )
 
 RECORD_VERSION = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR)"

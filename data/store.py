@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import tempfile
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ _TAKEN = (
     "already attached by database",
     "being used by another process",
 )
+_FOREIGN = "not a valid DuckDB database file"
 _DAMAGED = (
     duckdb.FatalException,
     duckdb.InternalException,
@@ -70,7 +72,8 @@ class Store:
         self._check()
         con = self._connect(read_only=True)
         try:
-            yield con
+            with _interruptible():
+                yield con
         except _DAMAGED as error:
             raise StoreError(
                 f"the store {self.path} cannot be read: {first_line(error)}",
@@ -85,9 +88,10 @@ class Store:
         self._check()
         con = self._connect(read_only=False)
         try:
-            con.execute("BEGIN")
-            yield con
-            con.execute("COMMIT")
+            with _interruptible():
+                con.execute("BEGIN")
+                yield con
+                con.execute("COMMIT")
         except duckdb.Error as error:
             raise StoreError(
                 f"{self.path}: the change was not stored: {first_line(error)}",
@@ -128,10 +132,7 @@ class Store:
                 f"no store at {self.path}",
                 "Import something first (concord import --help), or name another --store.",
             )
-        if not self.path.parent.is_dir():
-            raise StoreError(
-                f"no folder {self.path.parent} for the store", "Make it, or name another --store."
-            )
+        need_folder(self.path)
         con = self._connect(read_only=False)
         try:
             schema.migrate(con)
@@ -197,6 +198,11 @@ class Store:
 
     def _raise_unless_taken(self, error: duckdb.Error, deadline: float) -> None:
         message = str(error)
+        if _FOREIGN in message:
+            raise StoreError(
+                f"the store {self.path} is not a DuckDB file",
+                "Name another --store; if it was a store, restore a copy of it.",
+            ) from error
         if not any(sign in message for sign in _TAKEN):
             raise StoreError(
                 f"cannot open the store {self.path}: {first_line(error)}",
@@ -212,6 +218,51 @@ class Store:
 
 class StoreLockedError(StoreError):
     """Another process holds the file; the same call may work later."""
+
+
+@contextmanager
+def existing_or_new(path: Path) -> Iterator[Store]:
+    """The store at `path`, or a new one that is put there if all goes well: else there is none.
+
+    Raises StoreError where another process made one there meanwhile: it is left as it is.
+    """
+    if path.exists():
+        yield Store(path)
+        return
+    need_folder(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}.") as folder:
+        store = Store(Path(folder) / path.name, create=True)
+        yield store
+        try:
+            path.open("xb").close()
+        except FileExistsError as error:
+            raise StoreError(
+                f"another process made {path} meanwhile: nothing was stored",
+                "Give the same command again.",
+            ) from error
+        for ending in (".wal", ""):  # a log is left only where the disk was full at the end
+            made = store.path.with_name(store.path.name + ending)
+            if made.exists():
+                made.replace(path.with_name(path.name + ending))
+
+
+def need_folder(path: Path) -> None:
+    """Raise unless the folder of a new store is there."""
+    if not path.parent.is_dir():
+        raise StoreError(
+            f"no folder {path.parent} for the store", "Make it, or name another --store."
+        )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """An interrupt during a query as the KeyboardInterrupt that it is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Query interrupted" not in str(error):
+            raise
+        raise KeyboardInterrupt from error
 
 
 def first_row(con: Connection, sql: str, parameters: object = None) -> tuple[Any, ...] | None:

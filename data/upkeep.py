@@ -14,6 +14,7 @@ OF_DATASET = "comparison_id IN (SELECT comparison_id FROM comparisons WHERE data
 REMOVE = (
     f"DELETE FROM label_replies WHERE label_id IN (SELECT label_id FROM labels WHERE {OF_DATASET})",
     f"DELETE FROM labels WHERE {OF_DATASET}",
+    f"DELETE FROM features WHERE {OF_DATASET}",
     "DELETE FROM comparisons WHERE dataset = $dataset",
     "DELETE FROM annotators WHERE dataset = $dataset",
     "DELETE FROM imports WHERE dataset = $dataset",

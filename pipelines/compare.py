@@ -8,6 +8,7 @@ import numpy as np
 
 from data.errors import InputError
 from pipelines.estimates import ALL
+from pipelines.features import fill_features, read_features
 from pipelines.panel import read_panel
 from pipelines.sections.agreement import agreement_rows, best_reference, difference_rows
 from pipelines.sections.bias import bias_rows
@@ -62,6 +63,9 @@ def compare(
     column.
     """
     panel = read_panel(store, dataset, criterion, judges)
+    if "bias" in sections:
+        fill_features(store, dataset)
+        read_features(store, panel)
     return estimates_of(panel, rules or Rules(), sections, slices)
 
 

@@ -25,10 +25,11 @@ from pipelines.batches import Batches
 from pipelines.book import Book, Progress
 from pipelines.live import Live
 from pipelines.tasks import LabelOptions, Todo, annotators_of, count_labels, ids_of
-from pipelines.watch import follow_lock
+from pipelines.watch import follow_lock, journal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from data.records import Annotator
     from data.store import Store
@@ -124,6 +125,7 @@ def _session(
     if not isinstance(sender, Batching):
         _refuse_open_batches(store, annotators[0], options.dataset)
     rates = {} if sender is None else tariffs(judge)
+    _refuse_damaged(store, _lock_path(store, annotators[0], options.dataset))
     run, used = _open_run(store, annotators[0], judge, options, todo.planned)
     if run.budget_usd is not None:
         for (model, _), tariff in rates.items():
@@ -141,6 +143,16 @@ def _session(
             book.status = Live(book, judge, sender, options, ids, rates, report).run()
     report(progress)
     return _result(todo, progress, book, book.status)
+
+
+def _refuse_damaged(store: Store, lock: Path) -> None:
+    """What a damaged journal of this judge and data set holds might be bought a second time.
+
+    Where its first line is damaged the store does not know the run: the lock names it.
+    """
+    path = journal_of(store, lock)
+    if path is not None and path.exists():
+        commit_journal(store, path)
 
 
 def _refuse_open_batches(store: Store, annotator: Annotator, dataset: str) -> None:

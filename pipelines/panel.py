@@ -40,6 +40,7 @@ class Who:
     name: str
     kind: AnnotatorKind
     anonymous: bool
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ class Panel:
     `annotators`), item, preference (0 a, 1 tie, 2 b, -1 none), repeat, shown (0 ab, 1 ba, -1 not
     known), unparsed, p_a (P(a preferred), NaN where not stated), cost_usd, seconds, at (seconds
     since 1970, UTC).
+
+    `features` holds differences a - b (n,) of what responses count, NaN where not known; empty
+    unless `pipelines.features` has read them.
     """
 
     dataset: str
@@ -84,6 +88,7 @@ class Panel:
     n_with_texts: int
     annotators: tuple[Who, ...]
     labels: dict[str, NDArray[Any]] = field(repr=False)
+    features: dict[str, Floats] = field(default_factory=dict, repr=False)
     _cache: dict[int, Ballots] = field(default_factory=dict, repr=False)
     _humans: Floats | None = field(default=None, repr=False)
 
@@ -111,7 +116,7 @@ class Panel:
             self._humans = total
         return self._humans
 
-    def _turned(self) -> Mask:
+    def turned(self) -> Mask:
         """Where a is the second of the two models by name, or the shorter response."""
         models = np.sign(self.model_b - self.model_a)
         return np.where(models, models, self.longer) < 0
@@ -120,7 +125,7 @@ class Panel:
         start, end = np.searchsorted(self.labels["annotator"], np.array([k, k + 1], np.int16))
         mine = {name: column[start:end] for name, column in self.labels.items()}
         if self.annotators[k].kind is AnnotatorKind.HUMAN:
-            mine = _first_of_each_item(mine, self._turned())
+            mine = _first_of_each_item(mine, self.turned())
         return _ballots(mine, self.n_items)
 
 
@@ -217,7 +222,13 @@ def read_panel(
         model_b=model_b,
         n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
         annotators=tuple(
-            Who(row["annotator_id"], row["name"], AnnotatorKind(row["kind"]), row["anonymous"])
+            Who(
+                row["annotator_id"],
+                row["name"],
+                AnnotatorKind(row["kind"]),
+                row["anonymous"],
+                row["model"],
+            )
             for row in found
         ),
         labels={name: c[order] if c.strides[0] else c for name, c in columns.items()},

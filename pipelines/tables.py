@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
+from pipelines.multiplicity import clear_of_zero
 from pipelines.wording import STATISTICS, interval_of, points, value_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ def tables_of(section: str, rows: Sequence[Estimate]) -> list[Pivot]:
     """The tables of one section's rows."""
     if section == "agreement":
         return [table for table in (_agreement(rows), _kappas(rows)) if table.lines]
+    if section == "bias":
+        tables = [_pivot(rows, columns) for columns in _TABLES[section]]
+        tables.insert(1, _features(rows))
+        return [table for table in tables if table.lines] or [rows_table(rows)]
     if section in _TABLES:
         tables = [_pivot(rows, columns) for columns in _TABLES[section]]
         return [table for table in tables if table.lines] or [rows_table(rows)]
@@ -47,7 +52,6 @@ def tables_of(section: str, rows: Sequence[Estimate]) -> list[Pivot]:
 
 
 _COLUMNS = {
-    "bias": ("position_consistency", "first_shown_share", "longer_chosen_share"),
     "cost": ("cost_usd_per_1000", "seconds_per_1000"),
     "humans": ("agreement_with_others", "drift", "seconds_per_label", "tie_share"),
 }
@@ -60,9 +64,6 @@ _SHORT = {
     "gap": "gap",
     "majority_agreement": "with",
     "coverage": "usable",
-    "position_consistency": "same in both orders",
-    "first_shown_share": "chose first shown",
-    "longer_chosen_share": "chose longer",
     "cost_usd_per_1000": "cost per 1,000",
     "seconds_per_1000": "time per 1,000",
 }
@@ -162,6 +163,19 @@ def _trivial(subject: str, method: str = "") -> Callable[[Estimate], str | None]
 
 
 _TABLES: dict[str, list[list[Column]]] = {
+    "bias": [
+        [
+            ("same in both orders", _of("position_consistency", subject_of=_own)),
+            ("position effect", _of("position_effect", subject_of=_own)),
+            ("changed to the first", _of("primacy_share", subject_of=_own)),
+            ("chose first shown", _of("first_shown_share", subject_of=_own)),
+            ("chose longer", _of("longer_chosen_share", subject_of=_own)),
+        ],
+        [
+            ("own answers, less majority", _of("own_answer_difference", subject_of=_own)),
+            ("self-preference (L2)", _of("self_preference", subject_of=_own)),
+        ],
+    ],
     "chance": [
         [
             ("pi, a and b alike", lambda row: (
@@ -234,6 +248,31 @@ _TABLES: dict[str, list[list[Column]]] = {
     ],
     "dawid_skene": [[("with its class", _of("dawid_skene_agreement", subject_of=_own))]],
 }  # fmt: skip
+
+
+def _features(rows: Sequence[Estimate]) -> Pivot:
+    """Judge and feature a line: those whose difference from humans is clear, at either level."""
+    levels = ("difference_from_humans", "adjusted_difference")
+    compared = [row for row in rows if row.statistic in levels]
+    lines = {(r.slice, r.subject, r.reference) for r in clear_of_zero(compared)}
+    kept = [row for row in compared if (row.slice, row.subject, row.reference) in lines]
+    columns = [
+        (name, _of(statistic, subject_of=_of_feature))
+        for name, statistic in zip(("less humans (L1)", "beyond quality (L2)"), levels, strict=True)
+    ]
+    table = _pivot(kept, columns)
+    tested = {row.reference for row in compared if row.low is not None}
+    if not tested:
+        return table
+    note = (
+        f"of {len(tested)} features, those are shown whose difference is clear "
+        "(Benjamini-Hochberg, 5% of them by chance); all are in --format json"
+    )
+    return replace(table, notes=(note, *table.notes))
+
+
+def _of_feature(row: Estimate) -> str:
+    return f"{row.subject}: {row.reference}"
 
 
 def _judge(row: Estimate) -> str | None:

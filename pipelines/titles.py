@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
 from pipelines.findings import BASELINES, comparisons_of, figure_of, find, headline, listed
-from pipelines.sections.bias import ONE_ORDER
+from pipelines.sections.position import ONE_ORDER
 from pipelines.sections.view import CEILING, ONE_HUMAN
 from pipelines.wording import money, percent, value_of
 

@@ -26,7 +26,7 @@ def follow_lock(
     store: Store, lock: Path, progress: Progress, report: Callable[[Progress], None]
 ) -> Tail:
     """Follow the holder of a lock until it lets go."""
-    return _follow(lambda: _journal_of(store, lock), lambda: is_held(lock), Tail(progress), report)
+    return _follow(lambda: journal_of(store, lock), lambda: is_held(lock), Tail(progress), report)
 
 
 def follow_run(
@@ -113,7 +113,8 @@ def is_held(lock: Path) -> bool:
     return False
 
 
-def _journal_of(store: Store, lock: Path) -> Path | None:
+def journal_of(store: Store, lock: Path) -> Path | None:
+    """The journal of the run that held a lock last."""
     try:
         run_id = json.loads(lock.read_text())["run_id"]
     except (OSError, ValueError, KeyError):

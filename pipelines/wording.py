@@ -24,6 +24,18 @@ STATISTICS = {
     "position_consistency": "same preference in both orders",
     "first_shown_share": "chose the response shown first",
     "longer_chosen_share": "chose the longer response",
+    "richer_chosen_share": "chose the response with more of it",
+    "position_effect": "what being shown first adds",
+    "primacy_share": "turned to the response shown first, of changed ones",
+    "difference_from_humans": "chose it more often than humans did",
+    "adjusted_difference": "chose it more often than quality says",
+    "own_answer_difference": "its own answers' wins less those by humans",
+    "self_preference": "chose its own answers more often than quality and other judges say",
+    "detectable_position_effect": "smallest position effect that could be found",
+    "detectable_difference_from_humans": "smallest difference from humans that could be found",
+    "detectable_adjusted_difference": "smallest adjusted difference that could be found",
+    "detectable_own_answer_difference": "smallest difference for own answers that could be found",
+    "detectable_self_preference": "smallest self-preference that could be found",
     "cost_usd_per_1000": "cost per 1,000 labels",
     "seconds_per_1000": "time per 1,000 labels",
     "symmetrised_pi": "agreement beyond chance (Scott's pi, a and b alike)",
@@ -59,6 +71,10 @@ STATISTICS = {
     "seconds_per_label": "time per label",
     "tie_share": "ties among the labels",
 }
+_FINDABLE = (
+    "The smallest that 80% of data sets like this one would have shown to differ from none "
+    "(two-sided test at 5%)."
+)
 EXPLAINED = {
     "single_human_agreement": "How often a label equals the label of one human who judged the same "
     "comparison; a human among the others sets the ceiling.",
@@ -80,6 +96,25 @@ EXPLAINED = {
     "first_shown_share": "How often the response shown first is chosen, ties counted in the total.",
     "longer_chosen_share": "How often the response with more characters is chosen, among labels "
     "that are no tie. Humans often prefer longer responses too.",
+    "richer_chosen_share": "How often the response with more of a feature is chosen, among labels "
+    "that are no tie.",
+    "position_effect": "What being shown first adds to the probability of being chosen, ties half: "
+    "0 where the order does not matter.",
+    "primacy_share": "Of the preferences that changed when the order was swapped, the share that "
+    "went to whichever response was shown first; half is an even mix (Shi et al. 2024, arXiv "
+    "2406.07791).",
+    "difference_from_humans": "How often the judge chooses the response with more of a feature "
+    "less how often humans do, among labels that are no tie (level L1). A difference, not yet a "
+    "bias: a judge who sees quality more clearly differs where quality goes with the feature.",
+    "adjusted_difference": "How much more often the judge chooses the response with more of a "
+    "feature than a judge as sharp as it would who has no liking of its own for it, quality being "
+    "what two humans agree on (level L2: probit scales of judge and humans with the features). "
+    "Called bias where its interval is clear of 2 points.",
+    "own_answer_difference": "The judge's win rate for answers of its own model less the human "
+    "majority's for the same.",
+    "self_preference": "How much more often the judge chooses answers of its own model than a "
+    "judge as sharp as it would who has no liking for them (level L2), less the same of the other "
+    "judges.",
     "cost_usd_per_1000": "What 1,000 labels cost, from the labels whose price is known.",
     "seconds_per_1000": "What 1,000 labels take one annotator, from those whose time is known.",
     "symmetrised_pi": "Agreement beyond what two who draw from their common class shares reach by "
@@ -149,6 +184,16 @@ EXPLAINED = {
     "drift": "How much this human's agreement with the others changes over 100 of its labels, in "
     "the order in which it gave them (a straight line by least squares). Comparisons that grow "
     "harder look like drift as well.",
+    **{
+        f"detectable_{name}": _FINDABLE
+        for name in (
+            "position_effect",
+            "difference_from_humans",
+            "adjusted_difference",
+            "own_answer_difference",
+            "self_preference",
+        )
+    },
     "seconds_per_label": "The mean time of this human's labels, from those whose time is known.",
     "tie_share": "How often this human's label is a tie.",
 }

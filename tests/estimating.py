@@ -121,7 +121,9 @@ def compared(store: Store, rules: Rules | None = None, dataset: str = "d", **mor
 
 def check(rows: Sequence[Estimate]) -> None:
     """What holds of every row and every sentence, whatever the data."""
-    keys = Counter((r.statistic, r.subject, r.reference, r.method, r.slice) for r in rows)
+    keys = Counter(
+        (r.section, r.statistic, r.subject, r.reference, r.method, r.slice) for r in rows
+    )
     assert max(keys.values(), default=0) <= 1, keys.most_common(1)
     for row in rows:
         _check_row(row)

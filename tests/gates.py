@@ -19,7 +19,6 @@ import tests.gates_beyond_agreement  # noqa: F401  (its gates are added)
 from pipelines.simulation.planted import planted, truth_of
 from pipelines.stats.agreement import (
     A,
-    B,
     agreement_with_one,
     cohen_kappa,
     confusion,
@@ -29,8 +28,9 @@ from pipelines.stats.agreement import (
     shares,
     total,
 )
+from pipelines.stats.features import richer_counts
 from pipelines.stats.intervals import Interval, cluster_sums, ratio, smooth_interval
-from pipelines.stats.position import first_shown_counts, longer_counts
+from pipelines.stats.position import first_shown_counts, swapped_effect
 from tests.gating import (
     CLUSTERED,
     GATES,
@@ -158,9 +158,8 @@ DELTA = planted_value("position_delta", "judge-2")
 @gate("recovery: position delta", world=CLUSTERED, truth=DELTA, kind=Kind.RECOVERS)
 def position_delta(data: Simulated) -> Interval:
     """Mean of (s_1 + s_2)/2 - 1/2 over swapped pairs; s is 1 for first, 1/2 tie, 0 second."""
-    ab, ba = data.counts_by_order("judge-2")
-    terms = (ab[:, A] + ba[:, B] - ab[:, B] - ba[:, A]) / 4
-    return mean_interval(terms, (total(ab) > 0) & (total(ba) > 0), data.prompt)
+    terms = swapped_effect(*data.counts_by_order("judge-2"))
+    return mean_interval(terms, np.isfinite(terms), data.prompt)
 
 
 @gate(
@@ -171,7 +170,7 @@ def position_delta(data: Simulated) -> Interval:
 )
 def longer_chosen_share(data: Simulated) -> Interval:
     longer = np.sign(data.items.length).astype(np.int8)
-    columns = longer_counts(data.counts("judge-2"), longer)
+    columns = richer_counts(data.counts("judge-2"), longer)
     return smooth_interval(ratio, cluster_sums(columns, data.prompt))
 
 

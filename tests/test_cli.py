@@ -12,6 +12,7 @@ import pytest
 
 from data.store import Store
 from judges.simulated import Behaviour, running
+from pipelines.ingest import ingest
 from tests.provider import concord, judge_file, make_store, truth
 
 ROOT = Path(__file__).parents[1]
@@ -315,9 +316,34 @@ def test_an_unmatched_id_names_file_and_line(run, labels_csv, tmp_path):
     assert_clear(result, 3, "'99'", "line 3")
 
 
-def test_a_mistyped_path_leaves_no_store_behind(run, tmp_path):
+def test_an_import_that_fails_leaves_no_store_behind(run, tmp_path, monkeypatch):
     run("import", "csv", "none.csv")
-    assert list(tmp_path.glob("*.duckdb")) == []
+    for name, (content, _) in FILES.items():
+        path = tmp_path / f"{name.replace(' ', '-')}.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        assert run("import", "csv", path)[0] == 3
+        assert list(tmp_path.glob("*.duckdb*")) == []
+    made = Store(tmp_path / "concord.duckdb", create=True).path.read_bytes()
+    assert run("import", "csv", path)[0] == 3
+    assert (tmp_path / "concord.duckdb").read_bytes() == made
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_left_alone(
+    run, labels_csv, tmp_path, monkeypatch
+):
+    store = tmp_path / "concord.duckdb"
+
+    def beside(*arguments, **options):
+        Store(store, create=True)
+        return ingest(*arguments, **options)
+
+    monkeypatch.setattr("app.importing.ingest", beside)
+    assert_clear(run("import", "csv", labels_csv), 4, "another process made", "again")
+    assert [path.name for path in tmp_path.glob("concord.duckdb*")] == ["concord.duckdb"]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert run("import", "csv", labels_csv)[0] == 0
+    assert json.loads(run("sql", "SELECT count(*) AS n FROM labels", "--json")[1]) == [{"n": 6}]
 
 
 def test_a_newer_store(run, tmp_path):
@@ -375,16 +401,75 @@ def test_control_characters_do_not_reach_the_terminal(run, tmp_path):
     assert "[bold]" in out
 
 
-def test_a_damaged_journal_does_not_stop_what_only_reads(run, labels_csv, tmp_path):
+def test_a_damaged_journal_stops_no_other_command_and_is_told(run, labels_csv, tmp_path):
     run("import", "csv", labels_csv)
     journal = tmp_path / "concord.duckdb.journal" / "00000000-0000-0000-0000-000000000001.jsonl"
     journal.parent.mkdir(exist_ok=True)
     journal.write_text("not JSON\n")
-    for command in (["report"], ["datasets", "list"], ["runs"], ["export", "x.csv"]):
+    for command in (
+        ["report"], ["datasets", "list"], ["runs"], ["export", "x.csv"],
+        ["import", "csv", labels_csv], ["simulate", "-d", "s", "--prompts", 20],
+        ["label", "--judge", "longer", "-d", "s"], ["datasets", "remove", "s", "--yes"],
+    ):  # fmt: skip
         code, _, err = run(*command)
         assert code == 0, err
-        assert "note: the run journal" in err
-    assert_clear(run("import", "csv", labels_csv), 4, "is damaged", "keep it")
+        assert err.count("warning: the run journal") == 1
+        assert f"{journal.name} is damaged on line 1 " in err
+        assert "\n  Mend that line, or move the file" in err
+    assert journal.read_text() == "not JSON\n"
+    code, out, _ = run("doctor", "--json")
+    [check] = [row for row in json.loads(out) if row["check"] == "run journal"]
+    assert (code, check["ok"]) == (1, False)
+    assert f"{journal.name} is damaged on line 1 " in check["found"]
+
+
+@pytest.mark.parametrize("line", [0, 4])
+def test_a_run_whose_journal_is_damaged_is_not_continued(run, tmp_path, line):
+    store = make_store(tmp_path / "concord.duckdb", 12)
+    with running(truth(12), {"m": Behaviour()}) as provider:
+        judge = judge_file(tmp_path, provider.base_url)
+        assert run("label", "--judge", judge)[0] == 0
+        [journal] = store.journals.glob("*.jsonl")
+        lines = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join([*lines[:line], "x\n", *lines[line + 1 : -1]]))
+        with store.writing() as con:  # as after a kill before the first commit
+            for table in ("runs", "labels", "label_replies", "replies", "annotators"):
+                con.execute(f"DELETE FROM {table}")
+        asked = len(list(provider.log()))
+        for _ in range(2):
+            result = run("label", "--judge", judge)
+            assert result[0] == 4
+            last = result[2].strip().splitlines()[-2:]
+            assert last[0].startswith("error: the run journal ")
+            assert f"{journal.name} is damaged on line {line + 1} " in last[0]
+        assert len(list(provider.log())) == asked
+        listed = json.loads(run("runs", "--json")[1])["runs"]
+        assert [row["status"] for row in listed] == (["interrupted"] if line else [])
+
+
+def test_an_interrupt_is_told_in_one_line(run, labels_csv, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    told = (130, "", "stopped: nothing was stored by half, and what was received is kept\n")
+    monkeypatch.setattr("app.importing.import_material", interrupted, raising=False)
+    monkeypatch.setattr("pipelines.ingest.import_material", interrupted)
+    assert run("import", "csv", labels_csv) == told
+    assert list(tmp_path.glob("*.duckdb*")) == []
+    Store(tmp_path / "concord.duckdb", create=True)
+    monkeypatch.setattr("app.reporting.chosen_dataset", interrupted)
+    assert run("report") == told
+
+
+def test_names_with_line_breaks_keep_a_table_whole(run, tmp_path):
+    path = tmp_path / "breaks.csv"
+    path.write_text('item,annotator,preference\n1,"an\n\tn",a\n1,bob,b\n')
+    run("import", "csv", path)
+    lines = run("datasets", "show", "breaks")[1].splitlines()
+    assert any(line.startswith("an n ") for line in lines)
+    shown = run("sql", "SELECT 'x\r\ny' AS \"[b]\nc\", 'a  b' AS d")[1].splitlines()
+    assert [line.split() for line in shown] == [["[b]", "c", "d"], ["x", "y", "a", "b"]]
+    assert "a  b" in shown[1]
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ def test_labels_without_texts_say_that_lengths_are_not_known(tmp_path):
 def test_responses_of_equal_length_say_so(tmp_path):
     store = panel_of(tmp_path / "s", "aa", ["ab", "bb"], responses=[("xy", "zw")] * 2)
     note = compared(store).one("longer_chosen_share", "j").note
-    assert note == "no decided label on responses of different length"
+    assert note == "no decided label on responses that differ in it"
 
 
 def test_longer_by_hand(tmp_path):
@@ -328,6 +328,15 @@ def test_with_one_human_there_is_a_majority_and_no_ceiling(tmp_path):
     assert row.note == "no comparison has labels of two humans and a usable label of this one"
     assert rows.one("majority_agreement", "j").estimate == pytest.approx(1 / 3)
     assert not rows.all("gap")
+
+
+def test_the_kappa_of_a_constant_judge_says_that_it_is_constant(tmp_path):
+    rows = compared(panel_of(tmp_path / "s", "a" * 30, ["ab", "bb", "ta"] * 10))
+    for kappa in rows.all("cohen_kappa", subject="j"):
+        assert (kappa.estimate, kappa.low) == (pytest.approx(0), None)
+        assert kappa.note.startswith("no interval, as j always gives the same label")
+    [humans] = [row for row in rows.all("cohen_kappa") if row.subject != "j"]
+    assert humans.low is not None
 
 
 def test_all_ties(tmp_path):

@@ -125,7 +125,22 @@ def test_it_is_the_loop_at_its_end_too(tied):
     found = dawid_skene(codes, symmetrised=tied)
     assert found.converged
     assert 5 < found.iterations < 1000
-    assert_equal_to_loops(found, Loops(codes, found.iterations, tied), codes)
+    assert_equal_to_loops(found, Loops(codes, 300, tied), codes)
+
+
+def test_a_slow_fit_ends_where_20_000_plain_steps_do(monkeypatch):
+    # Three annotators who err on nearly half of the items: plain steps creep.
+    r = rng("dawid skene slow 3")
+    codes = drawn(r, r.integers(0, 3, 100), np.tile(np.eye(3) * 0.3 + 0.7 / 3, (3, 1, 1)), 0.3)
+    found = dawid_skene(codes)
+    assert (found.converged, found.iterations < 500) == (True, True)
+    monkeypatch.setattr("pipelines.stats.dawid_skene.PLAIN_STEPS", 20_000)
+    monkeypatch.setattr("pipelines.stats.dawid_skene.TOLERANCE", -1)
+    early, end = (dawid_skene(codes, most_iterations=steps) for steps in (1000, 20_000))
+    assert end.iterations == 20_000
+    assert np.nanmax(np.abs(early.posterior - end.posterior)) > 1e-3
+    assert found.posterior == pytest.approx(end.posterior, abs=1e-6, nan_ok=True)
+    assert np.array_equal(found.classes, end.classes)
 
 
 def test_one_step_by_hand():

@@ -297,6 +297,7 @@ WRONG: dict[str, tuple[Callable[[Files], object], str]] = {
         change(FILE, 1, price_per_example="0.01"),
         f'{PLACE} 1: price_per_example is "0.01", not an amount',
     ),
+    "price beyond reason": (change(FILE, 1, price_per_example=1e307), "not an amount from 0 to"),
     "price below nothing": (change(FILE, 1, price_per_example=-1), "is -1, not an amount"),
     "time without end": (
         change(FILE, 1, time_per_example=float("inf")),

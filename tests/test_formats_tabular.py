@@ -193,6 +193,34 @@ def test_every_documented_column_is_read(tmp_path):
     assert any("1 times in created_at name no zone" in note for note in material.notes)
 
 
+def test_dates_of_all_years_with_four_digits_are_stored(tmp_path):
+    dates = ["0001-01-01T00:00:00Z", "1500-02-03", "2026-02-03T04:05:06.7891239999Z", "9999-12-31"]
+    rows = "".join(f"{n},ann,a,{date}\n" for n, date in enumerate(dates))
+    material = read_text(tmp_path, "source_id,annotator,preference,created_at\n" + rows)
+    store = Store(tmp_path / "s.duckdb", create=True)
+    import_material(store, material)
+    with store.reading() as con:
+        times = con.execute("SELECT created_at FROM labels ORDER BY 1").fetchall()
+    assert [str(time) for (time,) in times] == [
+        "0001-01-01 00:00:00",
+        "1500-02-03 00:00:00",
+        "2026-02-03 04:05:06.789123",
+        "9999-12-31 00:00:00",
+    ]
+
+
+def test_a_probability_of_the_other_response_is_noted_and_kept(tmp_path):
+    head = "source_id,annotator,preference,p_a,status\n"
+    rows = "1,j,a,0.9,\n2,j,a,0.5,\n3,j,tie,0.1,\n4,j,,0.9,refused\n5,j,b,,\n6,j,b,0.4,\n"
+    fine = read_text(tmp_path, head + rows)
+    assert not any("p_a" in note for note in fine.notes)
+    material = read_text(tmp_path, head + rows + "7,j,a,0.49,\n8,j,b,0.9,\n")
+    [note] = [note for note in material.notes if "p_a" in note]
+    assert note.startswith("2 of 8 labels have a p_a that points to the other response (such as ")
+    assert "labels.csv, line 8)" in note
+    assert material.labels["p_a"].to_pylist()[-2:] == [0.49, 0.9]
+
+
 def test_only_three_columns_are_needed_with_an_id(tmp_path):
     material = read_text(tmp_path, LABEL + "1,ann,a\n2,ann,tie\n1,bob,b\n")
     assert labels(material, "annotator", "preference", "line") == [
@@ -554,15 +582,22 @@ GOOD = {"source_id": "1", "annotator": "ann", "preference": "a"}
         ({"p_a": "-0.1"}, "p_a is '-0.1', not from 0 to 1"),
         ({"p_a": "nan"}, "p_a is 'nan', not from 0 to 1"),
         ({"strength": "inf"}, "strength is 'inf', not a finite number"),
-        ({"seconds": "-1"}, "seconds is '-1', not 0 or more"),
+        ({"seconds": "-1"}, "seconds is '-1', not from 0 to 31,622,400"),
         ({"seconds": "1,5"}, "seconds is '1,5', not a number"),
         ({"cost_usd": "$2"}, "cost_usd is '$2', not a number"),
-        ({"cost_usd": "-0.01"}, "cost_usd is '-0.01', not 0 or more"),
+        ({"cost_usd": "-0.01"}, "cost_usd is '-0.01', not from 0 to 1,000,000"),
+        ({"cost_usd": "1e307"}, "cost_usd is '1e307', not from 0 to 1,000,000"),
+        ({"seconds": "4e7"}, "seconds is '4e7', not from 0 to 31,622,400"),
         ({"repeat": "1.5"}, "repeat is '1.5', not a whole number"),
-        ({"repeat": "40000"}, "repeat is '40000', not from 0 to 32767"),
+        ({"repeat": "40000"}, "repeat is '40000', not from 0 to 32,767"),
         ({"created_at": "31.01.2026"}, "created_at is '31.01.2026', not a date"),
         ({"created_at": "2026-02-30"}, "created_at is '2026-02-30', not a date"),
         ({"created_at": "2026-01-01T25:00Z"}, "created_at is '2026-01-01T25:00Z', not a date"),
+        ({"created_at": "0000-12-31"}, "created_at is '0000-12-31', in UTC not in the years 1 to"),
+        (
+            {"created_at": "9999-12-31T23:00-01:00"},
+            "created_at is '9999-12-31T23:00-01:00', in UTC not in the years 1 to 9999",
+        ),
         ({"metadata": "{"}, "metadata is '{', not JSON"),
         ({"metadata": "[1]"}, "metadata is '[1]', not a JSON object"),
         ({"metadata": '{"x": NaN}'}, """metadata is '{"x": NaN}', not JSON"""),

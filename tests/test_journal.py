@@ -93,13 +93,24 @@ def test_several_events_are_written_at_once_or_not_at_all(tmp_path):
     assert path.read_bytes() == b'{"event": "x", "n": 1}\n{"event": "y", "n": 2}\n'
 
 
-@pytest.mark.parametrize("line", [b"not JSON\n", b"[1]\n", b'{"no": "event"}\n'])
-def test_a_damaged_line_is_named(tmp_path, line):
+@pytest.mark.parametrize(
+    "line",
+    [b"not JSON\n", b"[1]\n", b'{"no": "event"}\n', b'{"event": "sent"}\n', b'{"event": {}}\n'],
+)
+def test_a_damaged_line_is_named_once_what_stands_before_it_was_read(tmp_path, line):
     path = tmp_path / "r.jsonl"
-    path.write_bytes(line)
-    with pytest.raises(StoreError, match="damaged") as error:
-        read_events(path)
-    assert str(path) in error.value.what
+    sound = [{"event": "x", "n": n} for n in range(3)]
+    with Journal(path) as journal:
+        journal.write(*sound)
+    end = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(line + b'{"event": "x", "n": 4}\n')
+    assert read_events(path) == (sound, end)
+    for read in (lambda: read_events(path, end), lambda: list(iter_events(path))):
+        with pytest.raises(StoreError, match="damaged on line 4 ") as error:
+            read()
+        assert str(path) in error.value.what
+        assert "keep it" in error.value.fix
 
 
 def test_what_a_full_disk_cuts_off_leaves_no_half_line(tmp_path):

@@ -11,6 +11,7 @@ from data.errors import StoreError
 from data.journal import Journal
 from data.ledger import (
     commit_journal,
+    damaged_journals,
     end_event,
     failed_event,
     label_event,
@@ -205,11 +206,49 @@ def test_a_damaged_journal_is_named_and_the_others_are_taken_up(store):
         journal.write(run_event(run, [JUDGE]))
         buy(journal, 1)
     damaged.write_text("not JSON\n")
-    with pytest.raises(StoreError, match="damaged") as error:
-        take_up(store)
-    assert str(damaged) in error.value.what
-    with store.reading() as con:
-        assert first_row(con, "SELECT count(*) FROM labels") == (1,)
+    trouble = []
+    assert take_up(store, trouble.append) == [(journal.path, 1)]
+    assert [str(damaged) in error.what for error in trouble] == [True]
+    assert "on line 1 " in trouble[0].what
+    assert one(store, "SELECT count(*) FROM labels") == (1,)
+    assert take_up(store) == []
+    assert damaged.read_text() == "not JSON\n"
+
+
+DAMAGE = {
+    "not JSON": b"\0\0\0\n",
+    "a field gone": b'{"event": "label", "at": "2026-01-02"}\n',
+    "no id": b'{"event": "failed", "request_hash": "x", "at": "2026-01-02T00:00:00"}\n'
+    b'{"event": "label", "label_id": "3", "requests": [], "at": "2026-01-02T00:00:00"}\n',
+    "no time": b'{"event": "label", "label_id": "00000000-0000-0000-0000-000000000001", '
+    b'"requests": [], "at": "noon"}\n',
+    "half a run": b'{"event": "run", "run_id": "00000000-0000-0000-0000-000000000001"}\n',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_what_stands_before_a_damaged_line_is_committed_and_the_rest_once_it_is_mended(store, name):
+    run, journal = a_run(store)
+    with journal:
+        journal.write(run_event(run, [JUDGE]))
+        buy(journal, 1)
+    sound = journal.path.read_bytes()
+    journal.path.write_bytes(sound + DAMAGE[name])
+    with Journal(journal.path) as again:
+        buy(again, 2)
+        again.write(end_event(RunStatus.COMPLETE))
+    content = journal.path.read_bytes()
+    trouble = []
+    assert take_up(store, trouble.append) == []
+    assert [f"{journal.path} is damaged on line 5 " in error.what for error in trouble] == [True]
+    assert [error.what for error in damaged_journals(store)] == [trouble[0].what]
+    assert one(store, "SELECT count(*) FROM labels") == (1,)
+    assert one(store, "SELECT status, done FROM runs") == ("interrupted", 1)
+    assert journal.path.read_bytes() == content
+    journal.path.write_bytes(content.replace(DAMAGE[name], b""))
+    assert take_up(store, trouble.append) == [(journal.path, 1)]
+    assert one(store, "SELECT status, done FROM runs") == ("complete", 2)
+    assert (len(trouble), damaged_journals(store)) == (1, [])
 
 
 @pytest.mark.parametrize("tokens", [10**30, "ten"])
@@ -219,8 +258,9 @@ def test_values_that_the_store_cannot_hold_are_a_damaged_journal(store, tokens):
         journal.write(run_event(run, [JUDGE]))
         reply = replace(a_reply(1), prompt_tokens=tokens)
         journal.write(reply_event(reply), label_event(a_label(1), [reply.request_hash]))
-    with pytest.raises(StoreError, match="damaged"):
-        take_up(store)
+    with pytest.raises(StoreError, match="damaged on line 2 "):
+        commit_journal(store, journal.path, final=True)
+    assert len(damaged_journals(store)) == 1
 
 
 def test_foreign_files_beside_the_journals_are_left_alone(store):

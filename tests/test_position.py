@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.stats.agreement import shares
-from pipelines.stats.position import first_shown_counts, longer_counts, order_consistency
+from pipelines.stats.position import (
+    first_score_counts,
+    first_shown_counts,
+    order_consistency,
+    swapped_effect,
+    turned_to_first,
+)
 
 TURNED = str.maketrans("ab", "ba")
 LABELS = st.text("atb", max_size=3)
@@ -89,23 +95,57 @@ def test_consistent_labels_choose_the_first_as_often_as_the_second(items):
     assert found[:, 0].sum() == sum(x != "t" for x in same)
 
 
-# the longer one
+# the position effect
 
 
-def test_longer_by_hand():
-    # a longer: a and a of aab chose it; b longer: b of abt; equal or unknown: not counted
-    found = longer_counts(counts("aab", "abt", "ab", "t"), np.array([1, -1, 0, 1], dtype=np.int8))
-    assert found.tolist() == [[2, 3], [1, 2], [0, 0], [0, 0]]
+@pytest.mark.parametrize(
+    ("ab", "ba", "effect"),
+    [
+        ("a", "b", 0.5),  # the first shown in both orders
+        ("b", "a", -0.5),
+        ("a", "a", 0.0),
+        ("t", "t", 0.0),
+        ("a", "t", 0.25),  # a tie counts half: no invented recency
+        ("b", "t", -0.25),
+        ("aab", "b", 1 / 3),
+    ],
+)
+def test_the_effect_of_a_swapped_pair(ab, ba, effect):
+    assert swapped_effect(counts(ab), counts(ba)) == pytest.approx([effect])
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(LABELS, st.sampled_from([-1, 0, 1])), min_size=1, max_size=30))
-def test_longer_is_the_same_whichever_response_is_called_a(items):
-    longer = np.array([sign for _, sign in items], dtype=np.int8)
-    found = longer_counts(counts(*(x for x, _ in items)), longer)
-    turned = counts(*(x.translate(TURNED) for x, _ in items))
-    assert np.array_equal(found, longer_counts(turned, -longer))
-    for (labels, sign), (chosen, of) in zip(items, found.tolist(), strict=True):
-        wanted = {1: "a", -1: "b", 0: ""}[sign]
-        decided = labels.replace("t", "") if sign else ""
-        assert (chosen, of) == (decided.count(wanted) if wanted else 0, len(decided))
+def test_the_effect_needs_both_orders():
+    assert np.isnan(swapped_effect(counts("a", ""), counts("", "b"))).all()
+
+
+def test_its_variance_without_ties_is_that_of_the_flip_rate():
+    random = np.random.default_rng(1)
+    ab, ba = (counts(*random.choice(["a", "b"], 500, p=p)) for p in ([0.7, 0.3], [0.4, 0.6]))
+    effect = swapped_effect(ab, ba)
+    flipped = 1 - order_consistency(shares(ab), shares(ba)).mean()
+    assert effect.var() == pytest.approx(flipped / 4 - effect.mean() ** 2)
+
+
+def test_orders_drawn_at_random_by_hand():
+    # ab: a chosen is the first, b the second; ba: the other way round; a tie is neither
+    found = first_score_counts(counts("a", "b", "t", ""), counts("", "b", "", "at"))
+    assert found.tolist() == [[0.5, 1], [0.0, 2], [0.0, 1], [-0.5, 2]]
+
+
+@pytest.mark.parametrize(
+    ("ab", "ba", "expected"),
+    [
+        ("a", "b", (1, 1)),
+        ("b", "a", (0, 1)),
+        ("a", "t", (1, 1)),
+        ("t", "a", (0, 1)),
+        ("a", "a", (0, 0)),
+        ("t", "t", (0, 0)),
+        ("ab", "b", (1 / 2, 1 / 2)),
+    ],
+)
+def test_where_changed_preferences_went(ab, ba, expected):
+    found = turned_to_first(shares(counts(ab)), shares(counts(ba)))
+    assert found[0] == pytest.approx(expected)
+    turned = turned_to_first(*(shares(counts(x.translate(TURNED))) for x in (ba, ab)))
+    assert turned == pytest.approx(found)

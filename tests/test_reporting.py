@@ -153,6 +153,27 @@ def test_without_intervals_there_are_estimates_of_agreement_alone(run, store):
     assert values(found) == pytest.approx(values(with_them), rel=1e-12)
 
 
+@pytest.mark.parametrize("section", SECTIONS)
+def test_sections_have_no_intervals_then_or_it_is_said_that_they_keep_theirs(run, store, section):
+    asked = ("report", "--store", store, "--section", section, "--no-intervals", "--json")
+    code, out, err = run(*asked)
+    assert code == 0
+    known = [row for row in json.loads(out)["estimates"] if row["low"] is not None]
+    keep = section in ("replacement", "calibration", "ranking")
+    assert bool(known) <= keep
+    assert (f"--no-intervals does not concern the section {section}" in err) is bool(known)
+
+
+def test_json_and_another_form_contradict_each_other(run, store):
+    for form in ("csv", "table", "markdown"):
+        for command in (("report",), ("sql", "SELECT 1")):
+            code, out, err = run(*command, "--store", store, "--json", "--format", form)
+            assert (code, out) == (2, "")
+            assert f"--json and --format {form} contradict each other" in err
+    code, out, _ = run("report", "--store", store, "--json", "--format", "json")
+    assert (code, json.loads(out)["dataset"]) == (0, "d")
+
+
 def test_without_intervals_anonymous_humans_have_none_either(run, tmp_path):
     marks = np.random.default_rng(7).choice(list("aabt"), (40, 2)).tolist()
     cells = [label(i, f"h{k}", marks[i][k]) for i in range(40) for k in (0, 1)]

@@ -12,7 +12,7 @@ import pytest
 from data import schema
 from data.errors import StoreError
 from data.records import make_id
-from data.store import Store, StoreLockedError, first_row
+from data.store import Store, StoreLockedError, existing_or_new, first_row
 
 
 @pytest.fixture
@@ -48,8 +48,9 @@ def test_a_store_in_a_missing_folder(tmp_path):
 def test_a_file_that_is_no_database(tmp_path):
     path = tmp_path / "s.duckdb"
     path.write_text("this is not a database, just text that goes on for a while" * 100)
-    with pytest.raises(StoreError, match="cannot open the store"), Store(path).reading():
+    with pytest.raises(StoreError, match="is not a DuckDB file") as error, Store(path).reading():
         pass
+    assert "another --store" in error.value.fix
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path):
@@ -127,6 +128,40 @@ def test_an_error_rolls_everything_back(store):
         fail_half_way()
     with store.reading() as con:
         assert first_row(con, "SELECT count(*) FROM meta WHERE key = 'a'") == (0,)
+
+
+@pytest.mark.parametrize("mode", ["reading", "writing"])
+def test_an_interrupted_query_is_an_interrupt(store, mode):
+    def interrupted():
+        with getattr(store, mode)():
+            raise RuntimeError("Query interrupted")  # what DuckDB makes of Ctrl-C
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with store.writing() as con:
+        con.execute("INSERT INTO meta VALUES ('after', 'x')")
+
+
+def test_a_new_store_appears_with_what_it_holds_or_not_at_all(tmp_path):
+    path = tmp_path / "s.duckdb"
+
+    def fail():
+        with existing_or_new(path) as new:
+            assert not path.exists()
+            assert new.secret()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    with existing_or_new(path) as new, new.writing() as con:
+        con.execute("INSERT INTO meta VALUES ('kept', 'x')")
+    assert list(tmp_path.iterdir()) == [path]
+    with existing_or_new(path) as same, same.reading() as con:
+        assert same.path == path
+        assert first_row(con, "SELECT value FROM meta WHERE key = 'kept'") == ("x",)
+    with pytest.raises(StoreError, match="no folder"), existing_or_new(tmp_path / "no" / "s"):
+        pass
 
 
 def test_errors_of_the_database_say_that_nothing_was_changed(store):

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from data.errors import InputError
 from data.formats import fields
 from data.formats.material import COMPARISONS, LABELS, Material, digest, table
-from data.records import Annotator, AnnotatorKind, LabelStatus, Preference
+from data.records import (
+    HIGHEST_SECONDS,
+    HIGHEST_USD,
+    Annotator,
+    AnnotatorKind,
+    LabelStatus,
+    Preference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -146,8 +153,8 @@ def _label(row: _Row, item: int) -> dict[str, Any]:
         "rationale": fields.text(content, "raw_completion", where)
         if isinstance(raw, str)
         else None,
-        "seconds": fields.amount(content, "time_per_example", where),
-        "cost_usd": fields.amount(content, "price_per_example", where),
+        "seconds": fields.amount(content, "time_per_example", where, HIGHEST_SECONDS),
+        "cost_usd": fields.amount(content, "price_per_example", where, HIGHEST_USD),
         "details": fields.as_json(_details(content), where),
     }
 

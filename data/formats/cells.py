@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 INSTANT = pa.timestamp("us", tz="UTC")
 _WITH_ZONE = r"\d[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
+_MORE_DIGITS = r"(\.\d{6})\d+"  # than the store has, and than Arrow reads
+_FIRST_YEAR, _LAST_YEAR = 1, 9999  # as Python has them; the store goes further
 _LONGEST = 60
 
 
@@ -111,14 +113,20 @@ def instants(sheet: Sheet, name: str) -> tuple[pa.ChunkedArray, int]:
     zoned = _instants(sheet, name, pc.if_else(with_zone, texts, nothing), "UTC")
     naive = _instants(sheet, name, pc.if_else(with_zone, nothing, texts), None)
     n_naive = len(naive) - naive.null_count
-    return pc.coalesce(zoned, pc.assume_timezone(naive, "UTC").cast(INSTANT)), n_naive
+    found = pc.coalesce(zoned, pc.assume_timezone(naive, "UTC").cast(INSTANT))
+    year = pc.year(found)
+    row = first(pc.or_(pc.less(year, _FIRST_YEAR), pc.greater(year, _LAST_YEAR)))
+    if row >= 0:
+        why = f"in UTC not in the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        _refuse(sheet, name, row, why, "Correct it, or leave it empty.")
+    return found, n_naive
 
 
 def _instants(sheet: Sheet, name: str, texts: pa.ChunkedArray, zone: str | None) -> pa.ChunkedArray:
-    # Arrow takes no more digits than the unit has, so nanoseconds are read and then cut.
-    kind = pa.timestamp("ns", zone)
+    kind = pa.timestamp("us", zone)
+    texts = pc.replace_substring_regex(texts, _MORE_DIGITS, r"\1")
     try:
-        return texts.cast(kind).cast(pa.timestamp("us", zone), safe=False)
+        return texts.cast(kind)
     except pa.ArrowException:
         row = first_failing(texts, lambda part: part.cast(kind))
         _refuse(sheet, name, row, "not a date", "Write it as in 2024-05-31T14:05:00Z.")
@@ -131,7 +139,7 @@ def _refuse(sheet: Sheet, name: str, row: int, why: str, fix: str) -> NoReturn:
 
 def _range(low: float, high: float) -> str:
     if high < math.inf:
-        return f"from {low:g} to {high:g}"
+        return f"from {low:g} to {high:,.0f}"
     return f"{low:g} or more" if low > -math.inf else "a finite number"
 
 

@@ -73,13 +73,14 @@ def integer(row: Mapping[str, Any], key: str, where: str) -> int:
     return found
 
 
-def amount(row: Mapping[str, Any], key: str, where: str) -> float | None:
-    """A field that must be null (not known) or a finite number that is not negative."""
+def amount(row: Mapping[str, Any], key: str, where: str, highest: int) -> float | None:
+    """A field that must be null (not known) or a number from 0 to `highest`."""
     found = value(row, key, where)
     if found is None:
         return None
-    if not is_number(found) or found < 0:
-        raise InputError(f"{where}: {key} is {_shown(found)}, not an amount", AS_PUBLISHED)
+    if not is_number(found) or not 0 <= found <= highest:
+        why = f"not an amount from 0 to {highest:,}"
+        raise InputError(f"{where}: {key} is {_shown(found)}, {why}", AS_PUBLISHED)
     return float(found)
 
 

@@ -24,6 +24,8 @@ from data.formats.material import LABELS, Material, Skipped, digest
 from data.formats.sheet import Sheet, need_file, need_no_nul
 from data.records import (
     HIGHEST_REPEAT,
+    HIGHEST_SECONDS,
+    HIGHEST_USD,
     OVERALL,
     Annotator,
     AnnotatorKind,
@@ -33,7 +35,7 @@ from data.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from data.formats.sheet import Choose
@@ -278,8 +280,8 @@ def _labels(sheet: Sheet, items: pa.Array, given: _Given) -> tuple[pa.Table, lis
         "p_a": cells.numbers(sheet, "p_a", 0, 1),
         "strength": cells.numbers(sheet, "strength"),
         "rationale": cells.filled(sheet.table["rationale"]),
-        "seconds": cells.numbers(sheet, "seconds", 0),
-        "cost_usd": cells.numbers(sheet, "cost_usd", 0),
+        "seconds": cells.numbers(sheet, "seconds", 0, HIGHEST_SECONDS),
+        "cost_usd": cells.numbers(sheet, "cost_usd", 0, HIGHEST_USD),
         "details": pa.nulls(len(items), pa.string()),
         "created_at": instants,
         "line": sheet.lines,
@@ -290,7 +292,22 @@ def _labels(sheet: Sheet, items: pa.Array, given: _Given) -> tuple[pa.Table, lis
     labels = labels.append_column("annotator", given.annotator)
     labels = labels.append_column("preference", given.preference)
     labels = labels.append_column("status", given.status)
-    return labels.select(LABELS.names).cast(LABELS), _notes(sheet, n_naive)
+    labels = labels.select(LABELS.names).cast(LABELS)
+    return labels, [*_notes(sheet, n_naive), *_contradictions(sheet, labels)]
+
+
+def _contradictions(sheet: Sheet, labels: pa.Table) -> Iterator[str]:
+    """A probability on the side that was not preferred: perhaps it is of the one shown first."""
+    a, b = (pc.equal(labels["preference"], side.value) for side in (Preference.A, Preference.B))
+    against = pc.or_(
+        pc.and_(a, pc.less(labels["p_a"], 0.5)), pc.and_(b, pc.greater(labels["p_a"], 0.5))
+    )
+    if n := pc.sum(against).as_py():
+        line = labels["line"][cells.first(against)]
+        yield (
+            f"{n:,} of {len(labels):,} labels have a p_a that points to the other response "
+            f"(such as {sheet.path}, {sheet.unit} {line}); they are imported as they are."
+        )
 
 
 def _notes(sheet: Sheet, n_naive: int) -> list[str]:

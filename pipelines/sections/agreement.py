@@ -14,10 +14,12 @@ from pipelines.panel import UNPARSED
 from pipelines.sections.kappas import NONE_IN_COMMON, kappa_rows
 from pipelines.sections.view import (
     CEILING,
+    DIFFERENCE,
     MAJORITY,
     NO_DECIDED,
     ONE_HUMAN,
     View,
+    detectable,
     is_subject,
     picked,
     row,
@@ -27,11 +29,7 @@ from pipelines.stats.agreement import (
     TieRule,
     share_matches,
 )
-from pipelines.stats.intervals import (
-    Interval,
-    difference_of_ratios,
-)
-from pipelines.stats.power import smallest_difference, standard_error_of
+from pipelines.stats.intervals import difference_of_ratios
 from pipelines.threads import in_threads
 
 if TYPE_CHECKING:
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
 
 SECTION = "agreement"
 NO_HUMANS = "the data set has no human labels"
-PLANNED = "no interval: found in 80% of such data sets (two-sided test at 5%)"
-DIFFERENCE = (-1.0, 1.0)  # of two shares
 NO_REFERENCE = "no comparison that both labelled has a label to compare with"
 
 
@@ -101,32 +97,12 @@ def _with_one_human(view: View, k: int) -> Iterator[Estimate]:
     gap = view.smooth(difference_of_ratios, columns, items, bounds=DIFFERENCE, undefined=NO_DECIDED)
     yield row(view, SECTION, "gap", name, CEILING, gap, n_items=n_items, n_labels=mine,
               unit="share difference", method=method)  # fmt: skip
-    yield from _detectable(view, "detectable_gap", name, CEILING, gap, n_items, mine, method)
+    yield from detectable(
+        view, SECTION, "detectable_gap", name, CEILING, gap, n_items, mine, method
+    )
     if view.rules.ties is TieRule.DROP:
         yield row(view, SECTION, "decided_share", name, ONE_HUMAN, view.mean(judge[:, 1], items),
                   n_items=n_items, n_labels=mine, method=method)  # fmt: skip
-
-
-def _detectable(
-    view: View, statistic: str, subject: str, reference: str, found: Interval,
-    n_items: int, n_labels: int, method: str,
-) -> Iterator[Estimate]:  # fmt: skip
-    """Beside a difference that may be none: the smallest one that this data would have shown.
-
-    Overall only: intervals of slices hold for all slices together, this would for one alone.
-    """
-    if (
-        view.name != ALL
-        or found.low is None
-        or found.high is None
-        or not found.low <= 0 <= found.high
-    ):
-        return
-    least = smallest_difference(standard_error_of(found), found.n_prompts)
-    yield row(view, SECTION, statistic, subject, reference,
-              Interval(least, None, None, found.n_prompts, PLANNED),
-              n_items=n_items, n_labels=n_labels, unit="share difference",
-              method=method)  # fmt: skip
 
 
 def one_human_terms(view: View, k: int) -> Floats:
@@ -229,9 +205,8 @@ def difference_rows(
     yield row(view, SECTION, "agreement_difference", first, second, difference,
               n_items=n_items, n_labels=labels, unit="share difference",
               method=method)  # fmt: skip
-    yield from _detectable(
-        view, "detectable_difference", first, second, difference, n_items, labels, method
-    )
+    yield from detectable(view, SECTION, "detectable_difference", first, second, difference,
+                          n_items, labels, method)  # fmt: skip
 
 
 def terms_with(view: View, k: int, reference: str) -> Floats:

@@ -43,7 +43,6 @@ from pipelines.stats.chance import (
     symmetrised_pi,
     ties_lead,
 )
-from pipelines.stats.intervals import cluster_sums, smooth_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,8 +159,7 @@ def _coefficient(
     why: str,
     note: str | None,
 ) -> Estimate:
-    sums = cluster_sums(cells, view.prompt[items])
-    interval = smooth_interval(function, sums, bounds=(-1.0, 1.0), undefined=why)
+    interval = view.smooth(function, cells, items, bounds=(-1.0, 1.0), undefined=why)
     return row(view, SECTION, statistic, subject, reference, interval, n_items=int(items.sum()),
                n_labels=n_labels, unit="kappa", method=method, note=note)  # fmt: skip
 

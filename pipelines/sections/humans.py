@@ -17,7 +17,7 @@ from pipelines.sections.consistency import ANONYMOUS, NO_HUMANS, usable_labels
 from pipelines.sections.view import ONE_HUMAN, View, row, undefined
 from pipelines.stats.agreement import TIE, matches, one_hot, shares, total
 from pipelines.stats.consistency import places, regression, slope
-from pipelines.stats.intervals import NO_VARIATION, cluster_sums, smooth_interval
+from pipelines.stats.intervals import NO_VARIATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,9 +129,7 @@ def _drift(view: View, k: int, others: Floats) -> Iterator[Estimate]:
         return
     items = labels["item"][used]
     columns = regression(place[used] / PER, terms[used])
-    interval = smooth_interval(
-        slope, cluster_sums(columns, view.prompt[items]), undefined=NO_DECIDED
-    )
+    interval = view.smooth(slope, columns, items, undefined=NO_DECIDED)
     yield row(view, SECTION, "drift", name, OTHERS, interval, n_items=len(np.unique(items)),
               n_labels=int(used.sum()), unit="share difference", method=method)  # fmt: skip
 

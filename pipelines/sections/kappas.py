@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from pipelines.estimates import ALL
 from pipelines.sections.view import ONE_HUMAN, is_subject, row
 from pipelines.stats.agreement import cohen_kappa, pair_confusion, total
-from pipelines.stats.intervals import interval_from_influence
+from pipelines.stats.intervals import NO_VARIATION, interval_from_influence
 from pipelines.threads import in_threads
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SECTION = "agreement"
+CONSTANT = "no interval, as {} always gives the same label: kappa is then 0 whatever the others say"
 CHANCE_IS_ONE = "chance agreement is 1: both always give the same class"
 NONE_IN_COMMON = "no comparison labelled by both"
 KAPPA = (-1.0, 1.0)
@@ -76,6 +78,14 @@ class _Labels:
             undefined=CHANCE_IS_ONE if len(common) else NONE_IN_COMMON,
         )
 
+    def constant(self, one: int, other: int) -> int | None:
+        """Which of two gave one class only to all that both labelled, if one of them did."""
+        table = self.tables[one, :, other]
+        for who, given in ((one, table.sum(axis=1)), (other, table.sum(axis=0))):
+            if np.count_nonzero(given) == 1:
+                return who
+        return None
+
 
 def kappa_rows(view: View) -> Iterator[Estimate]:
     """Cohen's kappa of every pair of identified annotators; anonymous humans stand as one.
@@ -114,6 +124,9 @@ def _kappa_row(
     n_labels = labels.n_labels[one, other] + (labels.n_labels[other, one] if both_count else 0)
     n_items = int(labels.n_items[one, other])
     found = labels.kappa(one, other)
+    constant = labels.constant(one, other)
+    if constant is not None and found.note == NO_VARIATION:
+        found = replace(found, note=CONSTANT.format(names[constant]))
     return _row(view, names[one], names[other], found, n_items, int(n_labels))
 
 

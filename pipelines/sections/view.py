@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.records import AnnotatorKind
-from pipelines.estimates import Estimate
+from pipelines.estimates import ALL, Estimate
 from pipelines.panel import UNPARSED
 from pipelines.stats.agreement import (
     TIE,
@@ -29,8 +29,11 @@ from pipelines.stats.intervals import (
     ratio,
     smooth_interval,
 )
+from pipelines.stats.power import smallest_difference, standard_error_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from pipelines.panel import Ballots, Panel, Who
@@ -38,10 +41,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
+    Places = NDArray[np.intp]
 
 ONE_HUMAN = "one human"
 CEILING = "human ceiling"
 MAJORITY = "human majority"
+DIFFERENCE = (-1.0, 1.0)  # of two shares
+PLANNED = "no interval: found in 80% of such data sets (two-sided test at 5%)"
 NO_LABEL = "there is no such label"
 NO_DECIDED = "no comparison where both labels are decided"
 
@@ -68,7 +74,8 @@ class UnparsedRule(StrEnum):
 class Rules:
     """The rules in force; printed with every row they touch.
 
-    Without `intervals` the agreement section has estimates alone: for very large data sets.
+    Without `intervals` there are estimates alone, for very large data sets; sections that draw
+    resamples have theirs all the same.
     """
 
     majority: MajorityRule = MajorityRule.MODE
@@ -233,7 +240,7 @@ class View:
         self,
         function: Function,
         columns: Floats,
-        items: Mask,
+        items: Mask | Places,
         *,
         proportion: bool = False,
         bounds: tuple[float, float] = (-np.inf, np.inf),
@@ -321,3 +328,25 @@ def undefined(
 def is_subject(who: Who) -> bool:
     """Whether an annotator is judged rather than judging: a judge or a baseline."""
     return who.kind in ("judge", "baseline")
+
+
+def detectable(
+    view: View, section: str, statistic: str, subject: str, reference: str, found: Interval,
+    n_items: int, n_labels: int, method: str,
+) -> Iterator[Estimate]:  # fmt: skip
+    """Beside a difference that may be none: the smallest one that this data would have shown.
+
+    Overall only: intervals of slices hold for all slices together, this would for one alone.
+    """
+    if (
+        view.name != ALL
+        or found.low is None
+        or found.high is None
+        or not found.low <= 0 <= found.high
+    ):
+        return
+    least = smallest_difference(standard_error_of(found), found.n_prompts)
+    yield row(view, section, statistic, subject, reference,
+              Interval(least, None, None, found.n_prompts, PLANNED),
+              n_items=n_items, n_labels=n_labels, unit="share difference",
+              method=method)  # fmt: skip

@@ -2,7 +2,10 @@
 
 The model (Dawid & Skene 1979, Applied Statistics 28): item i has a true class k with probability
 prior_k; annotator j says l with probability confusion_jkl, independently of all others given k. It
-is fitted by their EM algorithm from the label shares. Classes are a, tie, b = 0, 1, 2.
+is fitted by their EM algorithm from the label shares, which creeps where annotators err much. So
+its steps are extended to where they tend: SQUAREM, scheme S3, kept only where the labels are no
+less likely (Varadhan & Roland 2008, Scandinavian Journal of Statistics 35). Classes are a, tie,
+b = 0, 1, 2.
 
 Which response is called a is arbitrary, so the headline form ties the parameters: a and b are
 equally common, and an annotator errs on a as on b. Then nothing moves with the naming of slots.
@@ -18,6 +21,8 @@ import numpy as np
 from pipelines.stats.agreement import TIE, A, B, majority_by_mode, total
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -29,8 +34,10 @@ WARNING = (
     "right"
 )
 SMOOTHING = 0.01  # labels added to each cell of a confusion, so that no probability is 0
-MOST_ITERATIONS = 1000
-TOLERANCE = 1e-12  # of the log-likelihood, relative
+MOST_ITERATIONS = 2000
+PLAIN_STEPS = 20  # not extended: they choose which of several maxima is climbed
+LONGEST_LEAP = 0.2  # of a posterior: so that no other maximum is leapt to
+TOLERANCE = 1e-9  # the most that a step changes a posterior; a likelihood is flat long before
 _ROUNDING = 9  # decimals: posteriors that differ by rounding only are equal
 _TURNED = [B, TIE, A]
 
@@ -63,10 +70,11 @@ def dawid_skene(
     """Fit the model to codes (n, J): the class that each annotator gave, -1 where none.
 
     Each M step adds `SMOOTHING` to every cell, the mode under a Dirichlet prior that is nearly
-    flat; where an annotator never met a class it has nearly 1/3, 1/3, 1/3. It stops when the
-    log-likelihood with that prior no longer rises. With `symmetrised`, each M step averages the
-    tables with those of a and b exchanged, and the result is exactly that of any other naming of
-    the slots of any items. Items without a label take no part.
+    flat; where an annotator never met a class it has nearly 1/3, 1/3, 1/3. It stops when a step
+    changes no posterior any more. Where no item has two labels it takes one step: all are believed.
+    With `symmetrised`, each M step averages the tables with those of a and b exchanged, and the
+    result is exactly that of any other naming of the slots of any items. Items without a label take
+    no part.
     """
     labelled = (codes >= 0).any(axis=1)
     turn = _turned(codes) & symmetrised
@@ -76,26 +84,65 @@ def dawid_skene(
         nothing = np.full((codes.shape[1], 3, 3), np.nan)
         return DawidSkene(np.full(3, np.nan), nothing, posterior, np.nan, 0, False)
     labels = _Labels.of(patterns, weight)
-    found, confusion, prior, likelihood, iterations, converged = _em(
-        labels, symmetrised, most_iterations
-    )
-    posterior[labelled] = found[place]
+    if len(labels.pattern) == len(patterns):  # one label an item: who errs cannot be told
+        most_iterations = 1
+    fit, iterations, converged = _em(labels, symmetrised, most_iterations)
+    posterior[labelled] = fit.posterior[place]
     posterior[turn] = posterior[turn][:, _TURNED]
-    return DawidSkene(prior, confusion, posterior, likelihood, iterations, converged)
+    return DawidSkene(
+        fit.prior, fit.confusion, posterior, fit.log_likelihood, iterations, converged
+    )
 
 
-def _em(
-    labels: _Labels, symmetrised: bool, most_iterations: int
-) -> tuple[Floats, Floats, Floats, float, int, bool]:
-    """Posterior, confusion, prior, log-likelihood, M steps taken, and whether they sufficed."""
-    posterior, before, iterations, converged = labels.shares(), -np.inf, 0, False
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Parameters, and what follows from them: the posterior (patterns, 3) and the likelihood."""
+
+    prior: Floats
+    confusion: Floats
+    posterior: Floats
+    log_likelihood: float
+
+    @property
+    def rows(self) -> Floats:
+        """All parameters as distributions (1 + 3J, 3), the prior first."""
+        return np.concatenate([self.prior[None], self.confusion.reshape(-1, 3)])
+
+    @property
+    def reached(self) -> float:
+        """The log-likelihood with the prior of the smoothing: no step lowers it."""
+        return self.log_likelihood + SMOOTHING * float(np.log(self.rows).sum())
+
+
+def _em(labels: _Labels, symmetrised: bool, most_iterations: int) -> tuple[_Fit, int, bool]:
+    """The fit, M steps taken, and whether they sufficed."""
+    posterior, iterations, converged = labels.shares(), 0, False
+    past: list[_Fit] = []
     while iterations < most_iterations and not converged:
-        prior, confusion = labels.m_step(posterior, symmetrised)
-        posterior, likelihood = labels.e_step(prior, confusion)
-        reached = likelihood + SMOOTHING * float(np.log(prior).sum() + np.log(confusion).sum())
-        converged = reached - before <= TOLERANCE * (1 + abs(reached))
-        before, iterations = reached, iterations + 1
-    return posterior, confusion, prior, likelihood, iterations, converged
+        fit = labels.e_step(*labels.m_step(posterior, symmetrised))
+        converged = bool(np.abs(fit.posterior - posterior).max() <= TOLERANCE)
+        iterations += 1
+        past = [*past, fit] if iterations > PLAIN_STEPS else []
+        if len(past) == 3 and not converged:
+            fit = _further(labels, past)
+            past = [fit]
+        posterior = fit.posterior
+    return fit, iterations, converged
+
+
+def _further(labels: _Labels, past: Sequence[_Fit]) -> _Fit:
+    """Where three fits in a row tend to, or the last of them where that is no better."""
+    one, two, three = (fit.rows for fit in past)
+    step, bend = two - one, (three - two) - (two - one)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        length = np.sqrt((step**2).sum() / (bend**2).sum())
+        rows = one + 2 * length * step + length**2 * bend
+    if not (length > 1 and rows.min() > 0):  # neither inf nor NaN passes
+        return past[-1]
+    rows /= total(rows)[:, None]
+    fit = labels.e_step(rows[0], rows[1:].reshape(-1, 3, 3))
+    near = np.abs(fit.posterior - past[-1].posterior).max() <= LONGEST_LEAP
+    return fit if near and fit.reached >= past[-1].reached else past[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +184,8 @@ class _Labels:
             prior = (prior + prior[_TURNED]) / 2
         return prior / total(prior[None]), confusion / _rows(confusion)
 
-    def e_step(self, prior: Floats, confusion: Floats) -> tuple[Floats, float]:
-        """Posterior (patterns, 3) and the log-likelihood of all labels."""
+    def e_step(self, prior: Floats, confusion: Floats) -> _Fit:
+        """What parameters say of the labels."""
         terms = np.log(confusion)[self.annotator, :, self.said]
         size = len(self.weight)
         joint = np.stack([np.bincount(self.pattern, term, size) for term in terms.T], axis=1)
@@ -146,7 +193,8 @@ class _Labels:
         top = joint.max(axis=1, keepdims=True)
         likely = np.exp(joint - top)
         sums = total(likely)
-        return likely / sums[:, None], float(self.weight @ (np.log(sums) + top[:, 0]))
+        likelihood = float(self.weight @ (np.log(sums) + top[:, 0]))
+        return _Fit(prior, confusion, likely / sums[:, None], likelihood)
 
 
 def _rows(confusion: Floats) -> Floats:

@@ -115,6 +115,19 @@ def interval_from_influence(
     return Interval(value, max(least, value - half), min(most, value + half), n_prompts, note)
 
 
+def interval_of_influence(value: float, influence: Floats) -> Interval:
+    """An estimate with its interval from how far each of the G prompts moved it (G,)."""
+    n, value = len(influence), float(value)
+    if n < FEWEST_PROMPTS:
+        too_few = f"too few prompts for an interval ({n} of {FEWEST_PROMPTS})"
+        return Interval(value, None, None, n, too_few)
+    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * _standard_error(influence)
+    if half <= _ROUNDING * max(1.0, abs(value)):
+        return Interval(value, None, None, n, NO_VARIATION)
+    note = "few prompts: read with caution" if n < CAUTION_PROMPTS else None
+    return Interval(value, value - half, value + half, n, note)
+
+
 def wilson(share: float, n: int, quantile: float) -> tuple[float, float]:
     """Wilson's interval of a proportion `share` of n (Wilson 1927); it holds `share`."""
     z2 = quantile * quantile

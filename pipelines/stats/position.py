@@ -1,4 +1,4 @@
-"""Order and length: how labels depend on what was shown first and on which response is longer."""
+"""Order: how labels depend on which response was shown first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.stats.agreement import A, B, total
+from pipelines.stats.agreement import TIE, A, B, shares, total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,12 +28,30 @@ def first_shown_counts(ab: Floats, ba: Floats) -> Floats:
     return np.stack([chosen, total(ab) + total(ba)], axis=1)
 
 
-def longer_counts(counts: Floats, longer: NDArray[np.int8]) -> Floats:
-    """(decided labels that chose the longer response, decided labels) per item.
+def swapped_effect(ab: Floats, ba: Floats) -> Floats:
+    """(s_1 + s_2) / 2 - 1/2 per item from class counts (n, 3) per order; NaN without both orders.
 
-    `longer` (n,) is +1 where a is longer, -1 where b is, 0 where neither is known or longer.
+    s is 1 where the first shown was chosen, 1/2 for a tie, 0 for the second. Its mean is the
+    position effect: what being first adds to the probability of being chosen, ties half. Without
+    ties and clusters its variance is (d / 4 - delta^2) / n, d the flip rate.
     """
-    chosen = np.where(longer > 0, counts[:, A], counts[:, B])
-    decided = counts[:, A] + counts[:, B]
-    known = longer != 0
-    return np.stack([chosen * known, decided * known], axis=1)
+    one, other = shares(ab), shares(ba)
+    result: Floats = (one[:, A] - one[:, B] + other[:, B] - other[:, A]) / 4
+    return result
+
+
+def first_score_counts(ab: Floats, ba: Floats) -> Floats:
+    """(sum of s - 1/2, labels) per item (n, 2): the position effect from orders drawn at random."""
+    ahead = (ab[:, A] - ab[:, B] + ba[:, B] - ba[:, A]) / 2
+    return np.stack([ahead, total(ab) + total(ba)], axis=1)
+
+
+def turned_to_first(ab: Floats, ba: Floats) -> Floats:
+    """(P(the order moved the label to the first shown), P(it moved it)) per item (n, 2).
+
+    Primacy among inconsistent pairs (Shi et al., arXiv 2406.07791); a pair of a tie and a choice
+    leans to where its choice is. From class shares (n, 3) per order.
+    """
+    first = ab[:, A] * (ba[:, B] + ba[:, TIE]) + ab[:, TIE] * ba[:, B]
+    second = ab[:, B] * (ba[:, A] + ba[:, TIE]) + ab[:, TIE] * ba[:, A]
+    return np.stack([first, first + second], axis=1)
