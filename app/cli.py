@@ -415,6 +415,25 @@ def examples(
     print_examples(store, dataset, n, seed)
 
 
+@app.command()
+def features(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    add: Annotated[str | None, typer.Option(help="Name of a feature of your own.")] = None,
+    sql: Annotated[str | None, typer.Option(help="Its SQL expression over text.")] = None,
+    python: Annotated[str | None, typer.Option(help="Its function: FILE.py:FUNCTION.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Features of the responses that `report --section bias` compares; add one of your own.
+
+    \b
+    Example: concord features --dataset mine --add numbers --sql "regexp_matches(text, '[0-9]')"
+    """
+    from app.features import run_features
+
+    run_features(store, dataset, add, sql, python, as_json=as_json)
+
+
 runs = typer.Typer(help="Labelling runs: progress, spend, failures, how to go on.")
 app.add_typer(runs, name="runs")
 labels = typer.Typer(help="What to do with labels that are there.", no_args_is_help=True)

@@ -30,7 +30,7 @@ SECTION_NAMES = {
     "consistency": "Consistency",
     "humans": "Human annotators",
     "dawid_skene": "Dawid and Skene's class",
-    "bias": "Position and length",
+    "bias": "Bias",
     "cost": "Cost and time",
 }
 

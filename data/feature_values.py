@@ -93,7 +93,12 @@ def add_feature(store: Store, dataset: str, name: str, version: str, values: Val
     with store.writing() as con:
         queries.check_dataset(con, dataset)
         con.execute(FORGET, {"dataset": dataset, "feature": name, "version": version})
-    return sum(_add(store, dataset, {name: values}, name, version, so_far=False))
+    try:
+        return sum(_add(store, dataset, {name: values}, name, version, so_far=False))
+    except BaseException:  # half a feature would leave comparisons out
+        with store.writing() as con:
+            con.execute(FORGET, {"dataset": dataset, "feature": name, "version": None})
+        raise
 
 
 def _add(

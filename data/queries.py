@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import duckdb
+import pyarrow as pa
 
 from data.errors import InputError
 from data.records import Comparison, Shown
@@ -16,8 +17,6 @@ from data.store import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from data.store import Connection
 
@@ -309,6 +308,28 @@ def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
             f"the query failed: {first_line(error)}",
             "Tables: comparisons, annotators, labels, replies, runs, datasets. Reads only.",
         ) from error
+
+
+def of_each_text(expression: str, texts: pa.Array) -> pa.Array:
+    """A user's SQL expression over `text`, for each of the texts, as doubles.
+
+    In a database of its own, without access to files or network. Raises InputError where it fails
+    or is no expression of one text.
+    """
+    con = duckdb.connect(config={"enable_external_access": False})
+    con.register("texts", pa.table({"text": texts}))
+    try:
+        found = con.sql(f"SELECT ({expression})::DOUBLE AS value FROM texts").to_arrow_table()
+    except duckdb.Error as error:
+        raise InputError(
+            f"the expression failed: {first_line(error)}",
+            "Write an SQL expression over text, such as regexp_matches(text, '[0-9]').",
+        ) from error
+    finally:
+        con.close()
+    if len(found) != len(texts):
+        raise InputError("the expression is not one of a single text", "Leave out aggregates.")
+    return found["value"].combine_chunks()
 
 
 def settings_json(settings: dict[str, Any]) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.feature_values import count_features, count_missing, stored_values
+from data.errors import InputError
+from data.feature_values import add_feature, count_features, count_missing, stored_values
+from data.queries import of_each_text
+from judges.verifier import load_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +32,40 @@ def fill_features(
             if progress is not None:
                 progress(done, missing)
     return missing
+
+
+def add_sql_feature(store: Store, dataset: str, name: str, expression: str) -> int:
+    """A user's feature as an SQL expression over `text`; how many comparisons it was counted on.
+
+    Raises InputError where it fails, and for a name of Concord's own.
+    """
+    return add_feature(store, dataset, name, expression, partial(of_each_text, expression))
+
+
+def add_python_feature(store: Store, dataset: str, name: str, function: str, source: str) -> int:
+    """A user's feature as the function of that name in a Python source: text in, number out.
+
+    Raises InputError as `add_sql_feature` does, JudgeError where there is no such function.
+    """
+    count = load_function(function, source)
+
+    def values(texts: pa.Array) -> pa.Array:
+        found = [_counted(count, text, function) for text in texts.to_pylist()]
+        return pa.array(found, pa.float64())
+
+    return add_feature(store, dataset, name, f"{function}\n{source}", values)
+
+
+def _counted(count: Callable[..., Any], text: str, function: str) -> float:
+    try:
+        value = float(count(text))
+    except Exception as error:
+        raise InputError(
+            f"{function} failed on {text[:40]!r}: {error}", "Mend it: it takes a text of any kind."
+        ) from error
+    if not isfinite(value):
+        raise InputError(f"{function} gave {value} for {text[:40]!r}", "Return a finite number.")
+    return value
 
 
 def read_features(store: Store, panel: Panel) -> None:

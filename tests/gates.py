@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import tests.gates_beyond_agreement  # noqa: F401  (its gates are added)
+import tests.gates_beyond_agreement
+import tests.gates_bias  # noqa: F401  (their gates are added)
 from pipelines.simulation.planted import planted, truth_of
 from pipelines.stats.agreement import (
     A,

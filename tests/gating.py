@@ -77,6 +77,7 @@ class Gate:
     truth: float | Truth
     kind: Kind
     core: bool
+    worlds: int = WORLDS  # at most: fewer where a world is large
 
     def seeded(self) -> World:
         """The gate's world, with the seed of its name."""
@@ -118,13 +119,14 @@ def gate(
     truth: float | Truth,
     kind: Kind = Kind.COVERS,
     core: bool = True,
+    worlds: int = WORLDS,
 ) -> Callable[[Statistic], Statistic]:
     """Register a function from a simulated draw to an interval."""
 
     def register(statistic: Statistic) -> Statistic:
         if name in GATES:
             raise ValueError(f"two gates are called {name!r}")
-        GATES[name] = Gate(name, world, statistic, truth, kind, core)
+        GATES[name] = Gate(name, world, statistic, truth, kind, core, worlds)
         return statistic
 
     return register
@@ -163,7 +165,8 @@ def cover(
 
 
 def run_gate(each: Gate, n_worlds: int) -> Row:
-    """One gate in `n_worlds` worlds."""
+    """One gate in `n_worlds` worlds, or as many as it takes at most."""
+    n_worlds = min(n_worlds, each.worlds)
     truth, error = each.true_value()
     world = each.seeded()
     found = [each.statistic(simulate(world, draw)) for draw in range(n_worlds)]

@@ -15,7 +15,12 @@ from data.schema import MIGRATIONS, migrate
 from data.upkeep import remove_dataset
 from pipelines.compare import compare
 from pipelines.estimates import Estimate
-from pipelines.features import fill_features, read_features
+from pipelines.features import (
+    add_python_feature,
+    add_sql_feature,
+    fill_features,
+    read_features,
+)
 from pipelines.multiplicity import clear_of_zero
 from pipelines.panel import read_panel
 from pipelines.sections.view import ONE_HUMAN, Rules
@@ -184,6 +189,35 @@ def test_a_users_own_feature(tmp_path):
     assert len(panel.features) == len(FEATURES) + 1
     with pytest.raises(InputError, match="own features"):
         add_feature(store, "d", "words", "1", vowels)
+
+
+def test_a_users_sql_and_python(tmp_path):
+    store = small(tmp_path, [("a1 b2", "abc"), ("x", "")])
+    assert add_sql_feature(store, "d", "digits", "length(regexp_replace(text, '[^0-9]', '', 'g'))")
+    assert add_python_feature(store, "d", "size", "size", "def size(text):\n    return len(text)")
+    panel = read_panel(store, "d")
+    read_features(store, panel)
+    assert sorted(panel.features["digits"]) == [0.0, 2.0]
+    assert sorted(panel.features["size"]) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("add", "definition", "message"),
+    [
+        (add_sql_feature, ["foo(text)"], "foo does not exist"),
+        (add_sql_feature, ["count(text)"], "single text"),
+        (add_sql_feature, ["(SELECT count(*) FROM read_text('/etc/passwd'))"], "failed"),
+        (add_python_feature, ["f", "def f(text):\n    return 1 / len(text)"], "f failed on ''"),
+        (add_python_feature, ["f", "def f(text):\n    return float('nan')"], "gave nan"),
+    ],
+)
+def test_a_users_feature_that_fails_leaves_nothing(tmp_path, monkeypatch, add, definition, message):
+    monkeypatch.setattr("data.feature_values.CHARACTERS", 5)  # several pages
+    store = small(tmp_path, [("ab", "abc"), ("x", ""), ("abc", "d")])
+    with pytest.raises(InputError, match=message):
+        add(store, "d", "mine", *definition)
+    with store.reading() as con:
+        assert con.execute("SELECT count(*) FROM features").fetchall() == [(0,)]
 
 
 # rows

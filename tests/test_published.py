@@ -258,6 +258,44 @@ def test_prd_longer(rows_of, subject, share):
     assert row.estimate == pytest.approx(share, **at(4))
 
 
+@pytest.mark.parametrize(
+    ("judge", "effect"),
+    [("gpt-4", 0.105), ("claude-1", -0.127), ("gpt-3.5-turbo", -0.008), ("bard", 0.301),
+     ("vicuna-13b", -0.091)],
+)  # fmt: skip
+def test_prd_position_effect_counts_ties_half(view_of, rows_of, judge, effect):
+    """A tie taken for "not first" would make -.104 of gpt-3.5's -.008."""
+    row = rows_of("prd-vicuna80").one("position_effect", judge)
+    assert row.estimate == pytest.approx(effect, **at(3))
+    view, index = view_of("prd-vicuna80")
+    counts = view.counts_by_order(index[judge])
+    first = counts[AB, :, A].sum() + counts[BA, :, B].sum() + counts[:, :, TIE].sum() / 2
+    assert row.estimate == pytest.approx(first / 1600 - 0.5)
+    assert (row.n_items, row.n_labels) == (800, 1600)
+
+
+@pytest.mark.parametrize(
+    ("judge", "difference"),
+    [("gpt-4", 0.034), ("gpt-3.5-turbo", 0.036), ("bard", 0.077), ("vicuna-13b", 0.052),
+     ("claude-1", -0.019)],
+)  # fmt: skip
+def test_prd_own_answers(rows_of, judge, difference):
+    row = rows_of("prd-vicuna80", SIGN).one("own_answer_difference", judge)
+    assert row.estimate == pytest.approx(difference, **at(3))
+    assert row.n_items == 320
+
+
+def test_prd_own_answers_are_not_called_self_preference(rows_of):
+    """GPT-4 likes its own answers, and so do the other judges; Claude's have one human each."""
+    found = {
+        row.subject: row for row in rows_of("prd-vicuna80").all("self_preference", slice="all")
+    }
+    assert set(found) == {"gpt-4", "gpt-3.5-turbo", "bard", "vicuna-13b", "claude-1"}
+    assert "two humans" in found.pop("claude-1").note
+    for row in found.values():
+        assert row.low < 0 < row.high
+
+
 def test_prd_ceiling_rests_on_the_480_with_three_humans(rows_of, view_of):
     for judge in JUDGES:
         row = rows_of("prd-vicuna80").ceiling(judge)
@@ -375,6 +413,24 @@ def test_llmbar_table(rows_of, name, model, accuracy, consistent, first):
     assert 100 * parsed.estimate == pytest.approx(
         expected, **at(2 if (name, model) in PARSED_IN_BOTH else digits)
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "effect", "flips", "n"),
+    [
+        ("gpt-4", 0.006, 0.12, 879),
+        ("palm2", 0.057, 0.27, 848),
+        ("llama2-70b-chat", 0.086, 0.29, 879),
+        ("chatgpt", 0.193, 0.41, 879),
+        ("falcon-180b-chat", 0.267, 0.56, 419),
+    ],
+)
+def test_llmbar_position(rows_of, model, effect, flips, n):
+    judge, rows = f"{model}/Vanilla_NoRules", rows_of("llmbar")
+    row = rows.one("position_effect", judge)
+    assert row.estimate == pytest.approx(effect, **at(3))
+    assert row.n_items == n
+    assert rows.one("flip_rate", judge).estimate == pytest.approx(flips, **at(2))
 
 
 def test_llmbar_first_shown_share_without_nulls_by_hand(store, rows_of):

@@ -61,7 +61,7 @@ def test_a_first_look_has_three_sections_and_names_the_others(run, store):
     code, out, err = run("report", "--store", store)
     assert code == 0
     assert DEFAULT_SECTIONS == ("agreement", "bias", "cost")
-    headings = ("Agreement", "Position and length", "Cost and time")
+    headings = ("Agreement", "Bias", "Cost and time")
     lines = out.splitlines()
     assert [line for line in lines if line in headings] == list(headings)
     assert max(map(len, lines)) <= 100

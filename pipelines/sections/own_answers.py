@@ -10,7 +10,7 @@ import numpy as np
 
 from data.records import AnnotatorKind
 from pipelines.estimates import ALL
-from pipelines.sections.features import NO_PAIRS, fitted, within_floor
+from pipelines.sections.features import fitted, within_floor
 from pipelines.sections.view import DIFFERENCE, MAJORITY, View, detectable, row, undefined
 from pipelines.stats.agreement import A, B, one_hot, total
 from pipelines.stats.intervals import interval_of_influence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SECTION = "bias"
 OWN = "own answers"
+NO_OWN = "no comparison of its own answers has labels of two humans and of this one"
 ALONE = (
     "not identified: without another judge's labels, liking its own answers cannot be told from "
     "what any AI judge would make of that model"
@@ -136,7 +137,7 @@ def _liking(view: View, k: int, model: int) -> tuple[_Liking | None, str | None]
     judge = view.counts_by_order(k)
     items = (view.n_humans >= 2) & (judge.sum(axis=(0, 2)) > 0)
     if not (x[items] != 0).any():
-        return None, NO_PAIRS
+        return None, NO_OWN
     prompt = view.prompt[items]
     found, why = fitted(x[items, None], view.humans[items], judge[:, items], prompt)
     if found is None:
