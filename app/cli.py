@@ -90,6 +90,14 @@ class Unparsed(StrEnum):
     WRONG = "wrong"
 
 
+class CardForm(StrEnum):
+    """Forms of a card."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 class Ties(StrEnum):
     """Rules for ties."""
 
@@ -567,6 +575,28 @@ def report(
         slice_by or Slices.CATEGORY, intervals,
     )  # fmt: skip
     run_report(store, wanted, chosen, out, slices=slices or slice_by is not None, wide=wide)
+
+
+@app.command()
+def card(
+    judge: Annotated[str, typer.Argument(help="A judge of the data set.")],
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    criterion: CriterionOption = None,
+    majority: MajorityOption = Majority.MODE,
+    unparsed: UnparsedOption = Unparsed.DROP,
+    form: Annotated[CardForm, typer.Option("--format", help="What to print.")] = CardForm.TEXT,
+) -> None:
+    """A judge's bias on one page: what was found, what was not, what this data cannot say.
+
+    \b
+    Example: concord card gpt-4 --dataset mine --format markdown > gpt-4.md
+    """
+    from app.card import run_card
+    from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
+
+    rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
+    run_card(store, judge, dataset, criterion, rules, form)
 
 
 @app.command("compare")

@@ -29,8 +29,8 @@ from pipelines.sections.view import ONE_HUMAN, Rules, View  # noqa: E402
 from pipelines.stats.ordered_probit import ordered_probit  # noqa: E402
 
 N_FEATURES = 12
-WORDS = ("the", "of", "model", "answer", "perhaps", "is", "to", "be", "`code`", "**bold**", "please",
-         "and", "why?", "yes!", "item\n\n-", "list\n1.", "\n# Title\n")  # fmt: skip
+WORDS = ("the", "of", "model", "answer", "perhaps", "is", "to", "be", "`code`", "**bold**", "why?",
+         "yes!", "please", "item\n\n-", "list\n1.", "\n# Title\n")  # fmt: skip
 ADD = """
 INSERT INTO comparisons BY NAME
 SELECT uuid() AS comparison_id, 'd' AS dataset, i::VARCHAR AS source_id, uuid() AS prompt_id,

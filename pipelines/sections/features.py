@@ -44,7 +44,9 @@ NO_PAIRS = "no comparison has labels of two humans and of this one"
 FEW_DIFFER = f"fewer than {FEWEST_PROMPTS} prompts have responses that differ in it"
 ADJUSTED = "L2 ties=half"
 FLOOR = 0.02  # what quality that is not normal can do to the L2 figure; see docs/statistics.md
-WITHIN_FLOOR = f"not called bias: within {100 * FLOOR:.0f} points, the model's own error may be all"
+WITHIN_FLOOR = (
+    f"not called bias: not clear of {100 * FLOOR:.0f} points, as the model's own error may be large"
+)
 
 
 def feature_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator[Estimate]:

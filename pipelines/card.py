@@ -1,0 +1,146 @@
+"""A judge's bias on one page: what was found, what was not, and what this data cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data.errors import InputError
+from pipelines.estimates import ALL
+from pipelines.findings import comparisons_of, figure_of, find
+from pipelines.multiplicity import clear_of_zero
+from pipelines.sections.features import FLOOR, is_bias
+from pipelines.sections.view import ONE_HUMAN
+from pipelines.wording import points, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipelines.estimates import Estimate
+
+L1, L2, POSITION, OWN = "L1", "L2", "position", "own answers"
+LEVELS = {
+    POSITION: "what the order in which responses are shown does",
+    L1: "a difference from humans, whatever its reason",
+    L2: "beyond quality as humans see it, and the judge's sharpness",
+    OWN: "its own model's answers",
+}
+NO_EXPERIMENT = (
+    "What causes a difference (L3): no experiment that changes one thing about the responses and "
+    "nothing else is in this data."
+)
+_EFFECTS = {
+    "position_effect": POSITION,
+    "difference_from_humans": L1,
+    "adjusted_difference": L2,
+    "own_answer_difference": OWN,
+    "self_preference": OWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence, the level it is made at, and the row it says."""
+
+    level: str
+    text: str
+    row: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Statements of what is clear, of what was not found, and reasons why the rest is not known."""
+
+    judge: str
+    found: tuple[Statement, ...]
+    not_found: tuple[Statement, ...]
+    not_known: tuple[str, ...]
+
+
+def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
+    """From the bias rows of a data set. Raises InputError where none is of this judge."""
+    mine = [row for row in rows if (row.subject, row.slice) == (judge, ALL)]
+    effects = [row for row in mine if row.statistic in _EFFECTS]
+    if not effects:
+        names = sorted({row.subject for row in rows if row.statistic in _EFFECTS} - {ONE_HUMAN})
+        raise InputError(f"no judge {judge!r} in this data set", f"There are: {', '.join(names)}.")
+    clear = [row for row in clear_of_zero(effects) if _called(row)]
+    known = [row for row in effects if row.low is not None]
+    return Card(
+        judge,
+        tuple(Statement(_EFFECTS[r.statistic], _found(r, rows), r) for r in known if r in clear),
+        tuple(
+            Statement(_EFFECTS[r.statistic], _not_found(r, mine), r)
+            for r in known
+            if r not in clear
+        ),
+        (*_not_known(row for row in effects if row.low is None), NO_EXPERIMENT),
+    )
+
+
+def _called(row: Estimate) -> bool:
+    """L2 figures have an error of their own beyond the interval."""
+    return row.statistic not in ("adjusted_difference", "self_preference") or is_bias(
+        row.low, row.high
+    )
+
+
+def _found(row: Estimate, rows: Sequence[Estimate]) -> str:
+    size = f"{points(abs(row.estimate or 0.0)).lstrip('+')} points"
+    more = "more" if (row.estimate or 0.0) > 0 else "less"
+    rests = f"({figure_of(row)}; {comparisons_of(row)})"
+    if row.statistic == "position_effect":
+        flips = _flips(row, rows)
+        return f"It chooses the response shown first {size} {more} often than half {rests}.{flips}"
+    if row.statistic == "own_answer_difference":
+        return f"Its own answers win {size} {more} often by its labels than by the humans' {rests}."
+    if row.statistic == "self_preference":
+        return (
+            f"Self-preference: it chooses its own answers {size} {more} often than quality and the "
+            f"other judges say {rests}."
+        )
+    what = f"the response with more {_feature(row)}"
+    if row.statistic == "adjusted_difference":
+        return (
+            f"Bias: it chooses {what} {size} {more} often than a judge as sharp would who has no "
+            f"liking for it {rests}."
+        )
+    return f"It chooses {what} {size} {more} often than humans do {rests}."
+
+
+def _feature(row: Estimate) -> str:
+    return "characters" if row.reference == "length in characters" else row.reference
+
+
+def _flips(row: Estimate, rows: Sequence[Estimate]) -> str:
+    flips = find(rows, "flip_rate", row.subject)
+    if not flips:
+        return ""
+    share = value_of(flips[0])
+    return f" In {share} of the comparisons its preference changes with the order."
+
+
+def _not_found(row: Estimate, mine: Sequence[Estimate]) -> str:
+    what = {
+        "position_effect": "An effect of the order",
+        "own_answer_difference": "Another win rate of its own answers than the humans'",
+        "self_preference": "Self-preference",
+    }.get(row.statistic, f"{_feature(row).capitalize()}")
+    least = find(mine, f"detectable_{row.statistic}", reference=row.reference)
+    if least:
+        size = points(least[0].estimate).lstrip("+")
+        return f"{what}: {figure_of(row)}; {size} points would have been found."
+    if not _called(row):
+        return f"{what}: {figure_of(row)}; bias would be clear of {100 * FLOOR:.0f} points."
+    return f"{what}: {figure_of(row)}; not clear among as many as were looked at."
+
+
+def _not_known(rows: Iterator[Estimate]) -> Iterator[str]:
+    """Reasons, each once, with what they leave open."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        why = row.note or "there is no interval"
+        about.setdefault((_EFFECTS[row.statistic], why), []).append(_feature(row))
+    for (level, why), names in about.items():
+        what = f"{level} of {', '.join(names)}" if level in (L1, L2) else level.capitalize()
+        yield f"{what}: {why}."
