@@ -64,7 +64,7 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
     if not effects:
         names = sorted({row.subject for row in rows if row.statistic in _EFFECTS} - {ONE_HUMAN})
         raise InputError(f"no judge {judge!r} in this data set", f"There are: {', '.join(names)}.")
-    clear = [row for row in clear_of_zero(effects) if _called(row)]
+    clear = clear_of_zero(effects)
     known = [row for row in effects if row.low is not None]
     return Card(
         judge,
@@ -75,13 +75,6 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
             if r not in clear
         ),
         (*_not_known(row for row in effects if row.low is None), NO_EXPERIMENT),
-    )
-
-
-def _called(row: Estimate) -> bool:
-    """L2 figures have an error of their own beyond the interval."""
-    return row.statistic not in ("adjusted_difference", "self_preference") or is_bias(
-        row.low, row.high
     )
 
 
@@ -130,7 +123,7 @@ def _not_found(row: Estimate, mine: Sequence[Estimate]) -> str:
     if least:
         size = points(least[0].estimate).lstrip("+")
         return f"{what}: {figure_of(row)}; {size} points would have been found."
-    if not _called(row):
+    if row.method.startswith("L2") and not is_bias(row.low, row.high):
         return f"{what}: {figure_of(row)}; bias would be clear of {100 * FLOOR:.0f} points."
     return f"{what}: {figure_of(row)}; not clear among as many as were looked at."
 

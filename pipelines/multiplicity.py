@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import false_discovery_control, t
 
+from pipelines.sections.features import FLOOR
 from pipelines.stats.intervals import LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from pipelines.estimates import Estimate
 
@@ -18,24 +19,21 @@ RATE = 1 - LEVEL  # of false ones among those called clear (Benjamini & Hochberg
 
 
 def clear_of_zero(rows: Iterable[Estimate]) -> list[Estimate]:
-    """The rows whose difference from 0 stands among all rows of the same statistic and subject.
+    """The rows whose difference from 0 stands among all of these rows, L2 ones clear of the floor.
 
     p-values are those of the rows' own intervals; rows without one take no part.
     """
-    families: dict[tuple[str, str], list[Estimate]] = {}
-    for row in rows:
-        if row.estimate is not None and row.low is not None and row.high is not None:
-            families.setdefault((row.statistic, row.subject), []).append(row)
-    return [row for family in families.values() for row in _discoveries(family)]
-
-
-def _discoveries(family: Sequence[Estimate]) -> list[Estimate]:
+    family = [row for row in rows if row.estimate is not None and row.low is not None]
+    if not family:
+        return []
     values = np.array([row.estimate for row in family])
-    ends = np.array([(row.low, row.high) for row in family])
+    ends = np.array([(row.low, row.high) for row in family], dtype=float)
     freedom = np.array([row.n_prompts - 1.0 for row in family])
-    # an interval cut at -1 or 1 is wider on the other side
-    half = np.abs(ends - values[:, None]).max(axis=1)
+    floors = np.array([FLOOR if row.method.startswith("L2") else 0.0 for row in family])
+    # the side that faces 0; an interval cut at -1 or 1 is cut on the other one
+    half = np.where(values > 0, values - ends[:, 0], ends[:, 1] - values)
     errors = half / t.ppf(0.5 + LEVEL / 2, freedom)
-    p = 2 * t.sf(np.abs(values) / errors, freedom)
-    kept = false_discovery_control(p) <= RATE
+    with np.errstate(divide="ignore"):
+        p = 2 * t.sf(np.maximum(np.abs(values) - floors, 0.0) / errors, freedom)
+    kept = false_discovery_control(np.minimum(p, 1.0)) <= RATE
     return [row for row, clear in zip(family, kept, strict=True) if clear]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
 from pipelines.multiplicity import clear_of_zero
+from pipelines.sections.features import FLOOR
 from pipelines.wording import STATISTICS, interval_of, points, value_of
 
 if TYPE_CHECKING:
@@ -261,12 +262,12 @@ def _features(rows: Sequence[Estimate]) -> Pivot:
         for name, statistic in zip(("less humans (L1)", "beyond quality (L2)"), levels, strict=True)
     ]
     table = _pivot(kept, columns)
-    tested = {row.reference for row in compared if row.low is not None}
+    tested = sum(row.low is not None for row in compared)
     if not tested:
         return table
     note = (
-        f"of {len(tested)} features, those are shown whose difference is clear "
-        "(Benjamini-Hochberg, 5% of them by chance); all are in --format json"
+        f"of {tested:,} differences, the lines with a clear one (Benjamini-Hochberg, 5%; L2 clear "
+        f"of {100 * FLOOR:.0f} points); all are in --format json"
     )
     return replace(table, notes=(note, *table.notes))
 

@@ -104,12 +104,13 @@ EXPLAINED = {
     "went to whichever response was shown first; half is an even mix (Shi et al. 2024, arXiv "
     "2406.07791).",
     "difference_from_humans": "How often the judge chooses the response with more of a feature "
-    "less how often humans do, among labels that are no tie (level L1). A difference, not yet a "
-    "bias: a judge who sees quality more clearly differs where quality goes with the feature.",
+    "less how often humans do on the same comparisons, ties half (level L1). A difference, not yet "
+    "a bias: a judge who sees quality more clearly differs where quality goes with the feature.",
     "adjusted_difference": "How much more often the judge chooses the response with more of a "
     "feature than a judge as sharp as it would who has no liking of its own for it, quality being "
     "what two humans agree on (level L2: probit scales of judge and humans with the features). "
-    "Called bias where its interval is clear of 2 points.",
+    "It takes errors of judge and humans as independent, and the rest of quality as one thing "
+    "that both see and as normal. Called bias where its interval is clear of 5 points.",
     "own_answer_difference": "The judge's win rate for answers of its own model less the human "
     "majority's for the same.",
     "self_preference": "How much more often the judge chooses answers of its own model than a "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.sections.features import FLOOR
+from pipelines.sections.features import FLOOR, limits_of
 from pipelines.simulation.draw import class_probabilities, draw_items, stream
 from pipelines.simulation.world import HUMAN, Noise, Source, World
 from pipelines.stats.adjusted import adjusted
@@ -20,7 +20,6 @@ from pipelines.stats.features import scaled
 from pipelines.stats.intervals import (
     Interval,
     cluster_sums,
-    interval_of_influence,
     smooth_interval,
 )
 from tests.gating import Kind, gate
@@ -67,9 +66,10 @@ def adjusted_length(data: Simulated) -> Interval:
     """The L2 figure of length; the judge's two orders are labels of its own."""
     x = scaled(np.stack([data.items.length, data.items.style], axis=1))
     judge = np.concatenate([data.counts_by_order(JUDGE), np.zeros((1, *x.shape[:1], 3))])
-    found, why = adjusted(x, data.human_counts(), judge, data.prompt)
-    assert found is not None, why
-    return interval_of_influence(found.excess[0], found.influence[:, 0])
+    found, _ = adjusted(x, data.human_counts(), judge, data.prompt)
+    if found is None:  # humans agree too little in this world: nothing is said, and nothing wrong
+        return Interval(0.0, -1.0, 1.0, len(x))
+    return limits_of(found, 0)
 
 
 def called(data: Simulated) -> Interval:
@@ -99,6 +99,7 @@ def score(world: World, items, order: int) -> Floats:
 COVERAGE = {
     "sharp judge without liking": TRAP,
     "two humans": replace(TRAP, n_humans=2, humans_per_comparison=2),
+    "humans who agree little": replace(TRAP, response_spread=0.4, n_prompts=1000),
     "dull judge": replace(TRAP, judges=(replace(SHARP, noise=3.0),)),
     "clusters, liking, position": CLUSTERED,
 }

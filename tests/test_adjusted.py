@@ -149,6 +149,7 @@ def test_nothing_moves_with_the_naming_of_slots():
                                                                     clusters)[0]  # fmt: skip
     assert one.excess == pytest.approx(other.excess, abs=1e-10)
     assert one.influence == pytest.approx(other.influence, abs=1e-10)
+    assert (one.low, one.high) == (pytest.approx(other.low), pytest.approx(other.high))
 
 
 def test_humans_who_do_not_agree_give_no_answer():
@@ -160,3 +161,31 @@ def test_humans_who_do_not_agree_give_no_answer():
 def test_columns_that_follow_from_each_other_give_no_answer():
     x, humans, judge = drawn(13)
     assert adjusted(np.hstack([x, x]), humans, judge, np.arange(len(x))) == (None, NO_FIT)
+
+
+def test_the_limits_are_fiellers_and_hold_the_estimate():
+    found, _ = adjusted(*drawn(14, n=5000), np.arange(5000))
+    assert (found.low < found.excess).all()
+    assert (found.excess < found.high).all()
+    # humans agree well here: they are nearly the usual ones
+    excess, error = interval(found)
+    assert [found.low[0], found.high[0]] == pytest.approx(
+        [excess - 1.96 * error, excess + 1.96 * error], abs=0.1 * error
+    )
+
+
+def test_a_feature_that_decides_every_label_has_no_figure():
+    x, humans, judge = drawn(15, n=2000)
+    rare = np.where(np.arange(2000) % 20 == 0, 1.0, 0.0)
+    humans[rare > 0], judge[:, rare > 0] = [3, 0, 0], [1, 0, 0]
+    judge[2] = 0
+    found, why = adjusted(np.column_stack([x, rare]), humans, judge, np.arange(2000))
+    assert why or np.isnan(found.excess[2])
+
+
+def test_labels_that_follow_from_a_feature_give_no_answer():
+    random = np.random.default_rng(16)
+    x = np.sign(random.normal(size=(300, 1)))
+    humans = np.where(x > 0, [[2.0, 0, 0]], [[0, 0, 2.0]])
+    judge = np.stack([humans / 2, humans / 2, np.zeros((300, 3))])
+    assert adjusted(x, humans, judge, np.arange(300))[0] is None

@@ -12,7 +12,8 @@ from pipelines.estimates import Estimate
 
 
 def row(statistic, estimate, low=None, high=None, *, subject="j", reference="words", note=None):
-    return Estimate("bias", subject, reference, "overall", statistic, "", "all", estimate, low,
+    method = "L2" if statistic in ("adjusted_difference", "self_preference") else ""
+    return Estimate("bias", subject, reference, "overall", statistic, method, "all", estimate, low,
                     high, 300, 200, 600, "share difference", note)  # fmt: skip
 
 
@@ -22,7 +23,7 @@ ROWS = [
     row("difference_from_humans", 0.2, 0.15, 0.25),
     row("difference_from_humans", 0.0, -0.04, 0.04, reference="code"),
     row("detectable_difference_from_humans", 0.06, reference="code"),
-    row("adjusted_difference", -0.1, -0.13, -0.07),
+    row("adjusted_difference", -0.1, -0.12, -0.08),
     row("adjusted_difference", 0.03, 0.015, 0.045, reference="code"),
     row("adjusted_difference", None, reference="bold", note="few differ"),
     row("self_preference", None, reference="own answers", note="alone"),
@@ -50,7 +51,7 @@ def test_each_level_is_named_and_each_figure_has_its_interval():
 def test_what_was_not_found_says_what_would_have_been():
     code, near = texts(bias_card(ROWS, "j").not_found)
     assert code == ("L1", "Code: 0 [-4, +4]; 6 points would have been found.")
-    assert near == ("L2", "Code: +3 [+2, +5]; bias would be clear of 2 points.")
+    assert near == ("L2", "Code: +3 [+2, +5]; bias would be clear of 5 points.")
 
 
 def test_what_is_not_known_says_why():

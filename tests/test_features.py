@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -258,10 +259,24 @@ def test_l1_is_the_judge_less_humans(tmp_path):
     assert humans.estimate == pytest.approx(2 / 3)
     row = one(rows, "difference_from_humans", "j", "list items")
     assert row.estimate == pytest.approx(1 / 3)
-    assert (row.n_items, row.n_labels, row.method) == (60, 120, "L1 decided labels")
+    assert (row.n_items, row.n_labels, row.method) == (60, 120, "L1 ties=half")
     assert 0 < row.low < row.high < 1
     # nobody's responses hold headings
     assert one(rows, "difference_from_humans", "j", "headings").note
+
+
+def test_who_labels_as_humans_do_differs_by_nothing(tmp_path):
+    """However many humans there are, and however often they tie."""
+    labels = []
+    for i in range(40):
+        marks = [("a", "t", "t", "b"), ("b",), ("a", "a")][i % 3]
+        labels += [label(i, f"h{k}", mark) for k, mark in enumerate(marks)]
+        labels += [label(i, "j", mark, repeat=k) for k, mark in enumerate(marks)]
+    kinds = {f"h{k}": HUMAN for k in range(4)} | {"j": JUDGE}
+    store = store_of(tmp_path / "s.duckdb", labels, kinds, n_items=40,
+                     responses=[("- x\n- y", "plain words")] * 40)  # fmt: skip
+    row = one(compare(store, "d", sections=("bias",)), "difference_from_humans", "j", "list items")
+    assert row.estimate == pytest.approx(0.0, abs=1e-12)
 
 
 def test_l2_says_why_there_is_none(tmp_path):
@@ -293,3 +308,6 @@ def test_what_is_clear_among_many():
     assert clear_of_zero([doubtful, *none, clear]) == [clear]
     assert clear_of_zero([doubtful]) == [doubtful]  # alone it is clear
     assert clear_of_zero([difference("words", 0.2)]) == []
+    level = replace(difference("words", 0.06, 0.03, 0.09), method="L2 ties=half")
+    assert clear_of_zero([level]) == []  # of 0, and not of the floor
+    assert clear_of_zero([replace(level, estimate=0.1, low=0.08, high=0.12)])

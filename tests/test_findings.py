@@ -17,7 +17,7 @@ from pipelines.findings import (
     main_reference,
     verdict,
 )
-from pipelines.sections.bias import ONE_ORDER
+from pipelines.sections.position import ONE_ORDER
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN
 from pipelines.titles import section_title
 from pipelines.wording import STATISTICS

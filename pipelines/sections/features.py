@@ -14,12 +14,13 @@ import numpy as np
 from pipelines.estimates import ALL
 from pipelines.panel import AB, BA, UNKNOWN
 from pipelines.sections.view import DIFFERENCE, ONE_HUMAN, View, detectable, row, undefined
-from pipelines.stats.adjusted import adjusted
+from pipelines.stats.adjusted import NO_FIT, adjusted
+from pipelines.stats.agreement import A, B, total
 from pipelines.stats.features import richer_counts, scaled, turned
 from pipelines.stats.intervals import (
     FEWEST_PROMPTS,
     NOT_ASKED,
-    difference_of_ratios,
+    Interval,
     interval_of_influence,
 )
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from pipelines.estimates import Estimate
     from pipelines.stats.adjusted import Adjusted
-    from pipelines.stats.intervals import Interval
 
     Floats = NDArray[np.float64]
 
@@ -39,11 +39,13 @@ LENGTH = "length in characters"
 DECIDED = "decided labels"
 NO_TEXTS = "the texts of the responses are not known"
 NO_DIFFERENCE = "no decided label on responses that differ in it"
-NO_HUMANS = "no comparison has decided labels of this one and of a human"
+NO_HUMANS = "no comparison that differs in it has labels of this one and of a human"
 NO_PAIRS = "no comparison has labels of two humans and of this one"
 FEW_DIFFER = f"fewer than {FEWEST_PROMPTS} prompts have responses that differ in it"
 ADJUSTED = "L2 ties=half"
-FLOOR = 0.02  # what quality that is not normal can do to the L2 figure; see docs/statistics.md
+DIFFERS = "L1 ties=half"
+NOT_COUNTED = "not counted on all comparisons: add it again with concord features"
+FLOOR = 0.05  # what quality that is not normal can do to the L2 figure; see docs/statistics.md
 WITHIN_FLOOR = (
     f"not called bias: not clear of {100 * FLOOR:.0f} points, as the model's own error may be large"
 )
@@ -87,47 +89,76 @@ def _chosen(
 def _less_humans(
     view: View, name: str, feature: str, counts: Floats, humans: Floats, difference: Floats
 ) -> Iterator[Estimate]:
-    """L1: over the decided labels on comparisons where both decided at least once."""
-    mine, theirs = richer_counts(counts, difference), richer_counts(humans, difference)
-    items = (mine[:, 1] > 0) & (theirs[:, 1] > 0)
-    method = f"L1 {DECIDED}"
+    """L1: of each comparison that both labelled, the judge's mean score less the humans'.
+
+    Every comparison weighs the same for both, and ties are half: whoever labels as a human does
+    then differs by nothing, however many humans there are and however often they tie.
+    """
+    sign = np.sign(np.nan_to_num(difference))
+    items = (sign != 0) & (total(counts) > 0) & (total(humans) > 0)
     if not items.any():
         if view.name == ALL:
             why = NO_HUMANS if view.panel.n_with_texts else NO_TEXTS
             yield undefined(view, SECTION, "difference_from_humans", name, feature, why,
-                            unit="share difference", method=method)  # fmt: skip
+                            unit="share difference", method=DIFFERS)  # fmt: skip
         return
-    found = view.smooth(
-        difference_of_ratios, np.hstack([mine[items], theirs[items]]), items, bounds=DIFFERENCE
-    )
-    n_items, n_labels = int(items.sum()), int(mine[items, 1].sum())
+    apart = _mean_score(counts[items]) - _mean_score(humans[items])
+    columns = np.stack([sign[items] * apart / 2, np.ones(len(apart))]).T
+    found = view.of_ratio(columns, items, bounds=DIFFERENCE)
+    n_items, n_labels = int(items.sum()), int(counts[items].sum())
     yield row(view, SECTION, "difference_from_humans", name, feature, found, n_items=n_items,
-              n_labels=n_labels, unit="share difference", method=method)  # fmt: skip
+              n_labels=n_labels, unit="share difference", method=DIFFERS)  # fmt: skip
     yield from detectable(view, SECTION, "detectable_difference_from_humans", name, feature, found,
-                          n_items, n_labels, method)  # fmt: skip
+                          n_items, n_labels, DIFFERS)  # fmt: skip
+
+
+def _mean_score(counts: Floats) -> Floats:
+    """Mean of a 1, tie 0, b -1 (n,)."""
+    result: Floats = (counts[:, A] - counts[:, B]) / total(counts)
+    return result
 
 
 def _adjusted(view: View, name: str, judge: Floats, humans: Floats) -> Iterator[Estimate]:
     """L2: all features together, over comparisons with two humans and this one."""
     x = np.stack([values[view.keep] for values in view.panel.features.values()], axis=1)
-    items = (humans.sum(axis=1) >= 2) & (judge.sum(axis=(0, 2)) > 0) & np.isfinite(x).all(axis=1)
+    items = (humans.sum(axis=1) >= 2) & (judge.sum(axis=(0, 2)) > 0) & np.isfinite(x).any(axis=1)
     x, judge, prompt = x[items], judge[:, items], view.prompt[items]
-    enough = np.array([len(np.unique(prompt[c != 0])) >= FEWEST_PROMPTS for c in x.T], dtype=bool)
-    found, why = None, FEW_DIFFER if items.any() else NO_PAIRS
+    reasons = [_unused(column, prompt) for column in x.T]
+    used = np.array([why is None for why in reasons], dtype=bool)
+    found, why = None, None if items.any() else NO_PAIRS
     if not view.rules.intervals:
         why = NOT_ASKED
-    elif enough.any():
-        found, problem = fitted(x[:, enough], humans[items], judge, prompt)
-        why = problem or why
-    place = np.cumsum(enough) - 1
+    elif used.any():
+        found, why = fitted(x[:, used], humans[items], judge, prompt)
+    place = np.cumsum(used) - 1
     for j, feature in enumerate(view.panel.features):
-        if found is not None and enough[j]:
-            interval = interval_of_influence(found.excess[place[j]], found.influence[:, place[j]])
-            yield from _adjusted_row(view, name, feature, interval, len(x),
-                                     int(judge.sum()))  # fmt: skip
+        if found is not None and used[j] and np.isfinite(found.excess[place[j]]):
+            interval = limits_of(found, place[j])
+            yield row(view, SECTION, "adjusted_difference", name, feature, interval,
+                      n_items=len(x), n_labels=int(judge.sum()), unit="share difference",
+                      method=ADJUSTED, note=within_floor(interval))  # fmt: skip
+            yield from detectable(view, SECTION, "detectable_adjusted_difference", name, feature,
+                                  interval, len(x), int(judge.sum()), ADJUSTED)  # fmt: skip
         elif view.name == ALL:
-            yield undefined(view, SECTION, "adjusted_difference", name, feature, why,
+            reason = why or reasons[j] or NO_FIT
+            yield undefined(view, SECTION, "adjusted_difference", name, feature, reason,
                             unit="share difference", method=ADJUSTED)  # fmt: skip
+
+
+def _unused(column: Floats, prompt: NDArray[Any]) -> str | None:
+    """Why a feature takes no part in the fit."""
+    if not np.isfinite(column).all():
+        return NOT_COUNTED
+    return FEW_DIFFER if len(np.unique(prompt[column != 0])) < FEWEST_PROMPTS else None
+
+
+def limits_of(found: Adjusted, j: int) -> Interval:
+    """The excess of feature j with its limits, under the rule for few prompts."""
+    value, n = float(found.excess[j]), len(found.influence)
+    usual = interval_of_influence(value, found.influence[:, j])
+    if usual.low is None:
+        return usual
+    return Interval(value, float(found.low[j]), float(found.high[j]), n, usual.note)
 
 
 def fitted(
@@ -144,16 +175,6 @@ def fitted(
     humans = np.where(turn, humans[:, ::-1], humans)
     judge = np.where(turn, swapped, judge)
     return adjusted(scaled(x), humans, judge, np.unique(prompt, return_inverse=True)[1])
-
-
-def _adjusted_row(
-    view: View, name: str, feature: str, found: Interval, n_items: int, n_labels: int
-) -> Iterator[Estimate]:
-    yield row(view, SECTION, "adjusted_difference", name, feature, found, n_items=n_items,
-              n_labels=n_labels, unit="share difference", method=ADJUSTED,
-              note=within_floor(found))  # fmt: skip
-    yield from detectable(view, SECTION, "detectable_adjusted_difference", name, feature, found,
-                          n_items, n_labels, ADJUSTED)  # fmt: skip
 
 
 def is_bias(low: float | None, high: float | None) -> bool:

@@ -12,6 +12,7 @@ from data.records import AnnotatorKind
 from pipelines.estimates import ALL
 from pipelines.sections.features import fitted, within_floor
 from pipelines.sections.view import DIFFERENCE, MAJORITY, View, detectable, row, undefined
+from pipelines.stats.adjusted import NO_FIT
 from pipelines.stats.agreement import A, B, one_hot, total
 from pipelines.stats.intervals import interval_of_influence
 
@@ -29,8 +30,8 @@ SECTION = "bias"
 OWN = "own answers"
 NO_OWN = "no comparison of its own answers has labels of two humans and of this one"
 ALONE = (
-    "not identified: without another judge's labels, liking its own answers cannot be told from "
-    "what any AI judge would make of that model"
+    "not identified: without labels of another model's judge, liking its own answers cannot be "
+    "told from what any AI judge would make of that model"
 )
 
 
@@ -44,11 +45,11 @@ def own_answer_rows(view: View) -> Iterator[Estimate]:
     """
     panel = view.panel
     judges = panel.indices(AnnotatorKind.JUDGE)
-    own = [own_model(panel, panel.annotators[k]) for k in judges]
-    if not any(code is not None for code in own) or not (view.majority >= 0).any():
+    own = {k: own_model(panel, panel.annotators[k]) for k in judges}
+    if not any(code is not None for code in own.values()) or not (view.majority >= 0).any():
         return
     humans = _score(one_hot(view.majority))
-    for k, code in zip(judges, own, strict=True):
+    for k, code in own.items():
         if code is not None:
             yield from _difference(view, k, code, _score(view.shares(k)) - humans)
     yield from _self_preference(view, judges, own)
@@ -77,8 +78,7 @@ def _score(shares: Floats) -> Floats:
 
 
 def _difference(view: View, k: int, code: int, difference: Floats) -> Iterator[Estimate]:
-    model_a, model_b = view.panel.model_a[view.keep], view.panel.model_b[view.keep]
-    sign = (model_a == code) * 1.0 - (model_b == code)
+    sign = _of_model(view, code)
     items = np.isfinite(difference) & (sign != 0)
     name, method = view.panel.annotators[k].name, f"{view.rules.with_majority} ties=half"
     if not items.any():
@@ -92,23 +92,27 @@ def _difference(view: View, k: int, code: int, difference: Floats) -> Iterator[E
                           n_items, n_labels, method)  # fmt: skip
 
 
-def _self_preference(view: View, judges: list[int], own: list[int | None]) -> Iterator[Estimate]:
-    """Each judge's liking for its own model (L2), less the mean of the other judges' for it."""
-    for k, code in zip(judges, own, strict=True):
+def _self_preference(
+    view: View, judges: list[int], own: dict[int, int | None]
+) -> Iterator[Estimate]:
+    """Each judge's liking for its own model (L2), less the mean of other models' judges' for it."""
+    for k in judges:
+        code = own[k]
         if code is None:
             continue
-        likings = [_liking(view, j, code) for j in (k, *(j for j in judges if j != k))]
-        others = [found for found, _ in likings[1:] if found is not None]
-        mine, why = likings[0]
+        mine, why = _liking(view, k, code, own)
+        others = [_liking(view, j, code, own) for j in judges if own[j] != code]
+        known = [found for found, _ in others if found is not None]
         name, method = view.panel.annotators[k].name, "L2 beside other judges ties=half"
-        if mine is None or not others:
+        if mine is None or not known:
             if view.name == ALL:
+                why = why or next((reason for _, reason in others), ALONE)
                 yield undefined(view, SECTION, "self_preference", name, OWN, why or ALONE,
                                 unit="share difference", method=method)  # fmt: skip
             continue
-        value = mine.value - float(np.mean([found.value for found in others]))
-        moved = mine.influence - np.mean([found.influence for found in others], axis=0)
-        used = np.any([found.used for found in (mine, *others)], axis=0)
+        value = mine.value - float(np.mean([found.value for found in known]))
+        moved = mine.influence - np.mean([found.influence for found in known], axis=0)
+        used = np.any([found.used for found in (mine, *known)], axis=0)
         interval = interval_of_influence(value, moved[used])
         yield row(view, SECTION, "self_preference", name, OWN, interval, n_items=mine.n_items,
                   n_labels=mine.n_labels, unit="share difference", method=method,
@@ -131,19 +135,33 @@ class _Liking:
     n_labels: int
 
 
-def _liking(view: View, k: int, model: int) -> tuple[_Liking | None, str | None]:
-    """Of annotator k for a model, and why not."""
-    x = (view.panel.model_a[view.keep] == model) * 1.0 - (view.panel.model_b[view.keep] == model)
+def _liking(
+    view: View, k: int, model: int, own: dict[int, int | None]
+) -> tuple[_Liking | None, str | None]:
+    """Of annotator k for a model, and why not.
+
+    With its own model as a feature too, where that is another one: what it likes there is no
+    dislike of this one. With two models alone the two are one feature, and there is no fit.
+    """
+    models = [model] if own[k] in (None, model) else [model, own[k]]
+    x = np.stack([_of_model(view, code) for code in models], axis=1)
     judge = view.counts_by_order(k)
     items = (view.n_humans >= 2) & (judge.sum(axis=(0, 2)) > 0)
-    if not (x[items] != 0).any():
+    if not (x[items] != 0).any(axis=0).all():
         return None, NO_OWN
     prompt = view.prompt[items]
-    found, why = fitted(x[items, None], view.humans[items], judge[:, items], prompt)
-    if found is None:
-        return None, why
+    found, why = fitted(x[items], view.humans[items], judge[:, items], prompt)
+    if found is None or not np.isfinite(found.excess[0]):
+        return None, why or NO_FIT
     n_prompts = int(view.prompt.max()) + 1
     influence, used = np.zeros(n_prompts), np.bincount(prompt, minlength=n_prompts) > 0
     influence[used] = found.influence[:, 0]
     n_labels = int(judge[:, items].sum())
     return _Liking(float(found.excess[0]), influence, used, len(prompt), n_labels), None
+
+
+def _of_model(view: View, code: int | None) -> Floats:
+    """1 where a is of the model, -1 where b is (n,)."""
+    first, second = view.panel.model_a[view.keep] == code, view.panel.model_b[view.keep] == code
+    result: Floats = first * 1.0 - second
+    return result

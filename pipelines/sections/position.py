@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import norm
 
 from pipelines.estimates import ALL
 from pipelines.panel import AB, BA, UNKNOWN
@@ -34,12 +35,12 @@ SHOWN, SWAPPED = "order shown", "orders swapped"
 NO_ORDER = "the order in which the responses were shown is not known"
 ONE_ORDER = "one fixed order: a preference for the place cannot be told from one for the response"
 NOT_DRAWN = (
-    "not identified: the order goes with the model or the length, so it was not drawn at random"
+    "not identified: the order goes with a model or the length, so it was not drawn at random"
 )
 NO_SWAPS = "no comparison was labelled in both orders"
 NO_FLIPS = "no preference changed with the order"
 DRAWN = "holds if the order was drawn at random"
-_FURTHEST = 3.29  # standard errors from one half: a fair draw is further once in a thousand
+DRAWN_ERROR = 0.001  # how often orders drawn at random are refused
 
 
 def position_rows(view: View, name: str, counts: Floats) -> Iterator[Estimate]:
@@ -85,30 +86,32 @@ def _swapped(view: View, name: str, ab: Floats, ba: Floats) -> Iterator[Estimate
     for statistic, found in (("position_consistency", values), ("flip_rate", flip(one, other))):
         yield row(view, SECTION, statistic, name, SWAPPED, view.mean(found, items),
                   n_items=n_items, n_labels=n_labels, method=method)  # fmt: skip
-    sides = turned_to_first(one, other)[items]
+    sides = np.nan_to_num(turned_to_first(one, other))
+    changed = sides[:, 1] > 0
     yield row(view, SECTION, "primacy_share", name, "preferences that changed",
-              view.of_ratio(sides, items, proportion=True, undefined=NO_FLIPS),
-              n_items=n_items, n_labels=n_labels, method=method)  # fmt: skip
+              view.of_ratio(sides[changed], changed, proportion=True, undefined=NO_FLIPS),
+              n_items=int(changed.sum()), n_labels=int((ab[changed] + ba[changed]).sum()),
+              method=method)  # fmt: skip
 
 
 def _effect(view: View, name: str, ab: Floats, ba: Floats) -> Iterator[Estimate]:
-    """The position effect: of swapped pairs where there are any, else of orders drawn at random."""
+    """The position effect: of swapped pairs where most are, else of orders drawn at random."""
     values = swapped_effect(ab, ba)
-    items, note = np.isfinite(values), None
-    if name != ONE_HUMAN and items.any():
+    items, labelled = np.isfinite(values), total(ab) + total(ba) > 0
+    if name != ONE_HUMAN and 2 * items.sum() >= max(labelled.sum(), 1):
         columns = np.stack([values[items], np.ones(items.sum())]).T
-        single = int(((total(ab) > 0) ^ (total(ba) > 0)).sum())
+        single = int((labelled & ~items).sum())
         note = f"left out: {single:,} comparisons in one order" if single else None
         how = SWAPPED
     else:
-        items = total(ab) + total(ba) > 0
         why = _not_identified(view, ab, ba)
         if why is not None:
             if view.name == ALL:
                 yield undefined(view, SECTION, "position_effect", name, SHOWN, why,
                                 unit="share difference")  # fmt: skip
             return
-        columns, how, note = first_score_counts(ab, ba)[items], "orders drawn", DRAWN
+        items, how, note = labelled, "orders drawn", DRAWN
+        columns = first_score_counts(ab, ba)[items]
     found: Interval = view.of_ratio(columns, items, bounds=(-0.5, 0.5))
     n_items, n_labels = int(items.sum()), int((ab[items] + ba[items]).sum())
     method = f"{how} ties=half {view.rules.without_wrong}"
@@ -121,14 +124,21 @@ def _effect(view: View, name: str, ab: Floats, ba: Floats) -> Iterator[Estimate]
 def _not_identified(view: View, ab: Floats, ba: Floats) -> str | None:
     """Why labels in one order each do not show the effect; None where they do.
 
-    Judged by which model (or longer response) came first, as a and b are arbitrary names.
+    What was shown first may go with no model and not with length; a and b are arbitrary names.
     """
-    turned = view.panel.turned()[view.keep]
-    first = float(np.where(turned, total(ba), total(ab)).sum())
-    second = float(np.where(turned, total(ab), total(ba)).sum())
-    n = first + second
-    if n == 0:
+    if total(ab).sum() + total(ba).sum() == 0:
         return NO_ORDER
-    if min(first, second) == 0:
+    if total(ab).sum() == 0 or total(ba).sum() == 0:
         return ONE_ORDER
-    return NOT_DRAWN if abs(first - n / 2) > _FURTHEST * np.sqrt(n) / 2 else None
+    a_first = total(ab) - total(ba)
+    panel, keep = view.panel, view.keep
+    signs = [view.longer] + [
+        (panel.model_a[keep] == m) * 1 - (panel.model_b[keep] == m)
+        for m in range(len(panel.models))
+    ]
+    furthest = norm.isf(DRAWN_ERROR / 2 / len(signs))
+    for sign in signs:
+        by_prompt = np.bincount(view.prompt, sign * a_first)
+        if abs(by_prompt.sum()) > furthest * np.sqrt(by_prompt @ by_prompt):
+            return NOT_DRAWN
+    return None

@@ -10,8 +10,10 @@ humans (HH) and between the judge and a human (JH). The rest of quality being co
 
 JH / HH is what an instrumental variable finds, one human's label standing for quality and another's
 as its instrument; here on the scale on which labels come about, where a sharp judge bends nothing.
-Intervals are sandwich ones, from the influence of prompts on all parts together. Where HH is not
-well above 0, humans do not say what quality is, and there is no answer.
+The interval of d is Fieller's (1954): all values that a test of HH b_judge - JH b_human = HH d does
+not reject, from the influence of prompts on all parts together. Where HH may be 0 no value is
+rejected: humans do not say what quality is, and there is no answer. The usual interval around d
+would miss too often where HH is weak.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtrit
 
 from pipelines.stats.agreement import A, B, total
+from pipelines.stats.intervals import LEVEL
 from pipelines.stats.latent_correlation import Correlation, Margin, latent_correlation
 from pipelines.stats.ordered_probit import OrderedProbit, ordered_probit
 
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.integer[Any]]
 
-STRENGTH = 3.2  # the humans' correlation over its error: an F of about 10 (Staiger & Stock 1997)
 NO_FIT = "the labels follow from the features with certainty, or one feature from the others"
+_LEAST_SLOPE = 1e-3  # of P(a) by d: below, every label is certain
 WEAK = "humans agree too little beyond the features to say what quality is"
 
 
@@ -43,12 +46,15 @@ class Adjusted:
 
     `weights` (k,): d above, for one unit of x. `excess` (k,): how much more often the judge chooses
     the response with more of the feature (ties half) than it would without that weight, over
-    comparisons that differ in it. `influence` (G, k) is that of the excess. `sharpness` is JH / HH:
-    above 1 the judge perceives quality more clearly than one human.
+    comparisons that differ in it; NaN where the feature decides every label. `low` and `high` (k,)
+    are its 95% limits over G clusters, `influence` (G, k) what each cluster did to it. `sharpness`
+    is JH / HH: above 1 the judge perceives quality more clearly than one human.
     """
 
     weights: Floats
     excess: Floats
+    low: Floats
+    high: Floats
     influence: Floats
     humans: Correlation
     with_judge: Correlation
@@ -77,7 +83,7 @@ def adjusted(
     of_human = Margin(x, human.mean(x), human.width, human.influence)
     pair = _pair_products(humans)
     hh = latent_correlation(pair, np.ones(len(x)), of_human, of_human, clusters)
-    if hh is None or not hh.value > STRENGTH * hh.error:
+    if hh is None or not hh.value > _quantile(clusters) * hh.error:
         return None, WEAK
     weight = total(shares)
     product = (shares[:, A] - shares[:, B]) / weight * _mean_score(humans)[item]
@@ -119,39 +125,84 @@ def _combined(
     k = len(human.weights)
     slope = jh.value / hh.value
     weights = own.weights[:k] - slope * human.weights
-    slope_moved = (jh.influence - slope * hh.influence) / hh.value
+    # of HH b_judge - JH b_human, of which HH d is no multiple but for the right d
     moved = (
-        own.influence[:, :k] - slope * human.influence[:, :k] - slope_moved[:, None] * human.weights
+        hh.value * own.influence[:, :k]
+        + hh.influence[:, None] * own.weights[:k]
+        - jh.value * human.influence[:, :k]
+        - jh.influence[:, None] * human.weights
     )
-    found = [
-        _excess(j, float(weights[j]), moved[:, j], own, judge, weight, clusters) for j in range(k)
-    ]
+    limits = [_fieller(hh.value * weights[j], moved[:, j], hh, clusters) for j in range(k)]
+    moved = (moved - hh.influence[:, None] * weights) / hh.value
+    effects = [_Effect.of(j, judge, weight) for j in range(k)]
+    found = [each.excess(weights[j], moved[:, j], own, clusters) for j, each in enumerate(effects)]
+    ends = np.array(
+        [[each.at(d) for d in both] for each, both in zip(effects, limits, strict=True)]
+    )
     excess = np.array([value for value, _ in found])
     influence = np.stack([column for _, column in found], axis=1)
-    return Adjusted(weights, excess, influence, hh, jh)
+    return Adjusted(weights, excess, ends[:, 0], ends[:, 1], influence, hh, jh)
 
 
-def _excess(
-    j: int, d: float, d_moved: Floats, own: OrderedProbit, judge: Margin, weight: Floats,
-    clusters: Integers,
-) -> tuple[float, Floats]:  # fmt: skip
-    """Mean of sign(x) (F(m) - F(m - d x)) over rows where x is not 0, and clusters' influence.
+def _quantile(clusters: Integers) -> float:
+    freedom = float(clusters.max())
+    return float(stdtrit(freedom, 0.5 + LEVEL / 2))
 
-    F(m) is P(a) with ties half.
-    """
-    x, n_clusters = judge.x[:, j], len(d_moved)
-    used = x != 0
-    w = weight * used / (weight @ used)
-    with_it, without = judge.mean, judge.mean - d * x
-    sign = np.sign(x)
-    values = sign * (_chosen(with_it, judge.width) - _chosen(without, judge.width))
-    mean = float(w @ values)
-    own_terms = np.bincount(clusters, w * (values - mean), n_clusters)
-    slope_with, slope_without = _density(with_it, judge.width), _density(without, judge.width)
-    by_mean = judge.x.T @ (w * sign * (slope_with - slope_without))
-    by_width = w @ (sign * (_by_width(with_it, judge.width) - _by_width(without, judge.width)))
-    by_d = float(w @ (np.abs(x) * slope_without))
-    return mean, own_terms + own.influence @ np.append(by_mean, by_width) + by_d * d_moved
+
+def _fieller(
+    value: float, moved: Floats, hh: Correlation, clusters: Integers
+) -> tuple[float, float]:
+    """The limits of value / HH: (value - d HH)^2 = t^2 var(value - d HH), HH being clear of 0."""
+    n = len(moved)
+    t2 = _quantile(clusters) ** 2 * n / (n - 1)
+    a = hh.value**2 - t2 * (hh.influence @ hh.influence)
+    b = hh.value * value - t2 * (hh.influence @ moved)
+    c = value**2 - t2 * (moved @ moved)
+    half = np.sqrt(max(float(b * b - a * c), 0.0))
+    return float((b - half) / a), float((b + half) / a)
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What a weight of one feature does to the judge's choices, over rows that differ in it."""
+
+    x: Floats
+    share: Floats
+    judge: Margin
+
+    @classmethod
+    def of(cls, j: int, judge: Margin, weight: Floats) -> _Effect:
+        x = judge.x[:, j]
+        share = weight * (x != 0)
+        return cls(x, share / share.sum(), judge)
+
+    def values(self, d: float) -> Floats:
+        """sign(x) (F(m) - F(m - d x)) of each row, F(m) being P(a) with ties half."""
+        with_it, width = self.judge.mean, self.judge.width
+        without = _chosen(with_it - d * self.x, width)
+        result: Floats = np.sign(self.x) * (_chosen(with_it, width) - without)
+        return result
+
+    def at(self, d: float) -> float:
+        """Their mean: it grows with d."""
+        return float(self.share @ self.values(d))
+
+    def excess(
+        self, d: float, d_moved: Floats, own: OrderedProbit, clusters: Integers
+    ) -> tuple[float, Floats]:
+        """`at` and the influence of clusters on it; NaN where no label depends on the feature."""
+        judge, share, x = self.judge, self.share, self.x
+        values, sign, without = self.values(d), np.sign(x), judge.mean - d * x
+        slope_with, slope_without = (_density(m, judge.width) for m in (judge.mean, without))
+        by_d = float(share @ (np.abs(x) * slope_without))
+        mean = float(share @ values)
+        if by_d < _LEAST_SLOPE:
+            return np.nan, np.zeros(len(d_moved))
+        by_mean = judge.x.T @ (share * sign * (slope_with - slope_without))
+        by_width = share @ (sign * (_by_width(judge.mean, judge.width)
+                                    - _by_width(without, judge.width)))  # fmt: skip
+        terms = np.bincount(clusters, share * (values - mean), len(d_moved))
+        return mean, terms + own.influence @ np.append(by_mean, by_width) + by_d * d_moved
 
 
 def _chosen(mean: Floats, width: float) -> Floats:

@@ -30,6 +30,7 @@ _PRECISION = 1e-10
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _SIGNS = ((1, 1), (-1, -1), (1, -1), (-1, 1))
 _FEW = 20_000
+_LEAST_SLOPE = 1e-9  # of the mean product by rho
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ def _solved(products: Floats, weights: Floats, corners: _Corners) -> float | Non
     for _ in range(MOST_STEPS):
         missing = target - float(weights @ corners.expected_product(rho))
         low, high = (rho, high) if missing > 0 else (low, rho)
-        step = missing / float(weights @ corners.slope(rho))
+        slope = float(weights @ corners.slope(rho))
+        if slope < _LEAST_SLOPE * len(products):  # every label is certain, whatever rho is
+            return None
+        step = missing / slope
         if abs(step) < _PRECISION:
             return rho
         rho = rho + step if low < rho + step < high else (low + high) / 2
