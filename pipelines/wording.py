@@ -25,6 +25,7 @@ STATISTICS = {
     "first_shown_share": "chose the response shown first",
     "longer_chosen_share": "chose the longer response",
     "richer_chosen_share": "chose the response with more of it",
+    "richer_by_difference": "chose the response with more of it, by how much more",
     "position_effect": "what being shown first adds",
     "primacy_share": "turned to the response shown first, of changed ones",
     "difference_from_humans": "chose it more often than humans did",
@@ -98,6 +99,8 @@ EXPLAINED = {
     "that are no tie. Humans often prefer longer responses too.",
     "richer_chosen_share": "How often the response with more of a feature is chosen, among labels "
     "that are no tie.",
+    "richer_by_difference": "How often the response with more of a feature is chosen, ties half, "
+    "in fifths of the comparisons by the size of the difference.",
     "position_effect": "What being shown first adds to the probability of being chosen, ties half: "
     "0 where the order does not matter.",
     "primacy_share": "Of the preferences that changed when the order was swapped, the share that "

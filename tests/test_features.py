@@ -25,7 +25,7 @@ from pipelines.features import (
 from pipelines.multiplicity import clear_of_zero
 from pipelines.panel import read_panel
 from pipelines.sections.view import ONE_HUMAN, Rules
-from pipelines.stats.features import richer_counts, scaled, turned
+from pipelines.stats.features import parts_of, richer_counts, scaled, turned
 from tests.estimating import HUMAN, JUDGE, both, label, store_of
 
 OF = {feature.name: feature.of for feature in FEATURES}
@@ -117,6 +117,12 @@ def test_scaled_is_not_centred_and_turned_names_no_slot():
     x = np.array([[0.0, 3.0], [0.0, -3.0], [2.0, 1.0], [-2.0, 1.0], [0.0, 0.0]])
     assert (scaled(x) ** 2).mean(axis=0) == pytest.approx([1, 1])
     assert turned(x).tolist() == [False, True, False, True, False]
+
+
+def test_parts_by_the_size_of_the_difference():
+    assert parts_of(np.array([-1.0, 2, 0, np.nan, -3, 4, 5])).tolist() == [0, 1, -1, -1, 2, 3, 4]
+    assert parts_of(np.array([1.0, -1, 1, 0])).tolist() == [0, 0, 0, -1]
+    assert parts_of(np.zeros(3)).tolist() == [-1, -1, -1]
 
 
 # in the store
@@ -277,6 +283,16 @@ def test_who_labels_as_humans_do_differs_by_nothing(tmp_path):
                      responses=[("- x\n- y", "plain words")] * 40)  # fmt: skip
     row = one(compare(store, "d", sections=("bias",)), "difference_from_humans", "j", "list items")
     assert row.estimate == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_curve_of_the_majority_and_the_judge(tmp_path):
+    rows = compare(listed(tmp_path), "d", sections=("bias",))
+    curve = "list items: fifth 1 of the differences"  # all differ by two items: one part
+    assert one(rows, "richer_by_difference", "human majority", curve).estimate == pytest.approx(
+        2 / 3
+    )
+    found = one(rows, "richer_by_difference", "j", curve)
+    assert (found.estimate, found.n_items, found.n_labels) == (1.0, 60, 120)
 
 
 def test_l2_says_why_there_is_none(tmp_path):

@@ -653,3 +653,24 @@ OVERLAPS = """() => [...document.querySelectorAll('.axis svg')].flatMap(svg => {
   const boxes = [...svg.querySelectorAll('text')].map(t => t.getBoundingClientRect());
   return boxes.slice(1).filter((box, k) => box.left < boxes[k].right + 1).map(b => b.left);
 })"""
+
+
+def test_each_judge_has_a_figure_of_its_features_at_each_level():
+    more = {"section": "bias", "unit": "share difference"}
+    rows = [
+        estimate("difference_from_humans", "j", 0.1, reference="words", **more),
+        estimate("difference_from_humans", "j", -0.1, reference="code", **more),
+        replace(estimate("difference_from_humans", "j", 0.3, reference="bold", **more),
+                low=None, high=None),
+        estimate("adjusted_difference", "j", 0.02, reference="words", **more),
+        estimate("difference_from_humans", "k", 0.2, reference="words", **more),
+        estimate("detectable_difference_from_humans", "j", 0.2, reference="code", **more),
+    ]  # fmt: skip
+    found = {
+        figure.title: [dot.name for dot in figure.dots] for figure in figures_of("bias", rows, {})
+    }
+    assert found == {
+        "j: features chosen more often than humans do (L1)": ["words", "code"],
+        "j: features chosen more often than quality says (L2)": ["words"],
+        "k: features chosen more often than humans do (L1)": ["words"],
+    }

@@ -119,9 +119,38 @@ def _bias(rows: Sequence[Estimate], roles: Roles) -> list[Figure]:
         ]
         band = f"humans {words.figures_of(humans[0])}"
         found += _figure(title(rows), statistic, dots, "share", band_name=band)
+    return found + _forests(rows, roles)
+
+
+def _forests(rows: Sequence[Estimate], roles: Roles) -> list[Figure]:
+    """For each judge a figure of all features at each level, largest difference first."""
+    found: list[Figure] = []
+    for judge in dict.fromkeys(row.subject for row in rows):
+        for statistic, words_of_level in _LEVELS.items():
+            mine = [
+                row
+                for row in rows
+                if (row.statistic, row.subject) == (statistic, judge) and row.low is not None
+            ]
+            dots = [
+                tables.dot(row, roles.get(judge, "AI"), name=row.reference)
+                for row in tables.by_estimate(mine)
+            ]
+            title = f"{judge}: features chosen more often than {words_of_level}"
+            found += _figure(title, statistic, dots, "share difference", says=" In points.")
     return found
 
 
+_LEVELS = {
+    "difference_from_humans": "humans do (L1)",
+    "adjusted_difference": "quality says (L2)",
+}
+# What a figure of the same section says already, or a table says better.
+_TOLD = {
+    "flip_rate", "richer_chosen_share", "richer_by_difference", "detectable_position_effect",
+    "detectable_difference_from_humans", "detectable_adjusted_difference",
+    "detectable_own_answer_difference", "detectable_self_preference",
+}  # fmt: skip
 _CHOICES: dict[str, Callable[[Sequence[Estimate]], str]] = {
     "first_shown_share": words.first_title,
     "position_consistency": words.swapped_title,
@@ -144,7 +173,7 @@ def _cost(rows: Sequence[Estimate], roles: Roles) -> list[Figure]:
 # A section's own figures, and the statistics that need no other one.
 _OWN: dict[str, tuple[Callable[[Sequence[Estimate], Roles], list[Figure]], frozenset[str]]] = {
     "agreement": (_agreement, frozenset(row for row in STATISTICS if row not in _CHOICES)),
-    "bias": (_bias, frozenset(_CHOICES)),
+    "bias": (_bias, frozenset({*_CHOICES, *_LEVELS, *_TOLD})),
     "cost": (_cost, frozenset({"cost_usd_per_1000", "seconds_per_1000"})),
 }
 

@@ -13,10 +13,18 @@ import numpy as np
 
 from pipelines.estimates import ALL
 from pipelines.panel import AB, BA, UNKNOWN
-from pipelines.sections.view import DIFFERENCE, ONE_HUMAN, View, detectable, row, undefined
+from pipelines.sections.view import (
+    DIFFERENCE,
+    MAJORITY,
+    ONE_HUMAN,
+    View,
+    detectable,
+    row,
+    undefined,
+)
 from pipelines.stats.adjusted import NO_FIT, adjusted
-from pipelines.stats.agreement import A, B, total
-from pipelines.stats.features import richer_counts, scaled, turned
+from pipelines.stats.agreement import A, B, one_hot, total
+from pipelines.stats.features import parts_of, richer_counts, scaled, turned
 from pipelines.stats.intervals import (
     FEWEST_PROMPTS,
     NOT_ASKED,
@@ -68,6 +76,8 @@ def feature_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator
     for name, by_order in subjects:
         if name != ONE_HUMAN and view.panel.features:
             yield from _adjusted(view, name, by_order, humans)
+    if view.name == ALL:
+        yield from _curves(view, counts, features)
 
 
 def _chosen(
@@ -84,6 +94,30 @@ def _chosen(
     elif view.name == ALL:
         why = NO_DIFFERENCE if view.panel.n_with_texts else NO_TEXTS
         yield undefined(view, SECTION, statistic, name, feature, why)
+
+
+def _curves(
+    view: View, counts: dict[str, Floats], features: dict[str, Floats]
+) -> Iterator[Estimate]:
+    """How often the response with more is chosen as the difference grows: majority, then judges.
+
+    Ties half, every comparison weighing the same; fifths of the comparisons that differ.
+    """
+    subjects = {MAJORITY: one_hot(view.majority), **counts}
+    for feature, difference in features.items():
+        if feature == LENGTH:  # its sign alone is known here; words have sizes
+            continue
+        fifths = parts_of(difference)
+        for name, mine in subjects.items():
+            with np.errstate(invalid="ignore"):
+                chosen = (1 + np.sign(difference) * _mean_score(mine)) / 2
+            for part in range(int(fifths.max(initial=-1)) + 1):
+                items = (fifths == part) & np.isfinite(chosen)
+                if items.any():
+                    yield row(view, SECTION, "richer_by_difference", name,
+                              f"{feature}: fifth {part + 1} of the differences",
+                              view.mean(chosen, items), n_items=int(items.sum()),
+                              n_labels=int(mine[items].sum()), method="ties=half")  # fmt: skip
 
 
 def _less_humans(

@@ -40,3 +40,18 @@ def turned(differences: Floats) -> NDArray[np.bool_]:
     first = nonzero.argmax(axis=1)
     result: NDArray[np.bool_] = differences[np.arange(len(differences)), first] < 0
     return result
+
+
+def parts_of(differences: Floats, n_parts: int = 5) -> NDArray[np.int64]:
+    """Each row's part (n,) by the size of its difference, 0 the smallest; -1 where it is 0 or NaN.
+
+    Parts hold as many rows as equal sizes allow; there are fewer where few sizes differ.
+    """
+    size = np.abs(np.nan_to_num(differences))
+    differ = size > 0
+    parts = np.full(len(size), -1, dtype=np.int64)
+    if differ.any():
+        ends = np.unique(np.quantile(size[differ], np.arange(1, n_parts) / n_parts))
+        found = np.searchsorted(ends, size[differ], side="left")
+        parts[differ] = np.unique(found, return_inverse=True)[1]
+    return parts
