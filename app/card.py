@@ -44,7 +44,7 @@ def run_card(
                 {"level": each.level, "text": each.text, "estimate": as_row(each.row)}
                 for each in getattr(card, name)
             ]
-            for name in ("found", "not_found")
+            for name in ("found", "undecided", "not_found")
         }
         print_json({"dataset": panel.dataset, "simulated": panel.simulated, "judge": card.judge,
                     **statements, "not_known": card.not_known})  # fmt: skip
@@ -66,7 +66,9 @@ def _lines(card: Card, panel: Panel) -> Iterator[tuple[str, str]]:
         ", ".join([f"{panel.n_items:,} comparisons", f"criterion {panel.criterion}", *marks]),
     )
     for heading, statements in (
-        ("Found", card.found), ("Looked for and not found", card.not_found)
+        ("Found", card.found),
+        ("Not clear", card.undecided),
+        ("Looked for and not found", card.not_found),
     ):  # fmt: skip
         yield "heading", heading
         if not statements:

@@ -430,6 +430,7 @@ def features(
     add: Annotated[str | None, typer.Option(help="Name of a feature of your own.")] = None,
     sql: Annotated[str | None, typer.Option(help="Its SQL expression over text.")] = None,
     python: Annotated[str | None, typer.Option(help="Its function: FILE.py:FUNCTION.")] = None,
+    remove: Annotated[str | None, typer.Option(help="Remove one of your own.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Features of the responses that `report --section bias` compares; add one of your own.
@@ -439,7 +440,7 @@ def features(
     """
     from app.features import run_features
 
-    run_features(store, dataset, add, sql, python, as_json=as_json)
+    run_features(store, dataset, add, sql, python, remove, as_json=as_json)
 
 
 runs = typer.Typer(help="Labelling runs: progress, spend, failures, how to go on.")
@@ -586,6 +587,7 @@ def card(
     majority: MajorityOption = Majority.MODE,
     unparsed: UnparsedOption = Unparsed.DROP,
     form: Annotated[CardForm, typer.Option("--format", help="What to print.")] = CardForm.TEXT,
+    as_json: JsonOption = False,
 ) -> None:
     """A judge's bias on one page: what was found, what was not, what this data cannot say.
 
@@ -596,7 +598,7 @@ def card(
     from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
 
     rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
-    run_card(store, judge, dataset, criterion, rules, form)
+    run_card(store, judge, dataset, criterion, rules, CardForm.JSON if as_json else form)
 
 
 @app.command("compare")

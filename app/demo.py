@@ -37,6 +37,7 @@ def run_demo(folder: Path, *, serve: bool, port: int) -> None:
         serve_app(demo.store, port)
     else:
         say(f"next: concord app --store {demo.store} --port {port}")
+        say(f"      concord card sim-first --store {demo.store}   (and report, compare, plan ...)")
 
 
 def serve_app(store: Path, port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from app.stores import chosen_dataset
 from app.terminal import print_json, print_table, say
 from data import queries
 from data.errors import InputError
-from data.feature_values import NAMES
+from data.feature_values import NAMES, remove_feature
 from data.features import FEATURES
 from data.store import Store
 from judges.verifier import split_function
@@ -22,8 +23,8 @@ OWN = "your own"
 
 
 def run_features(
-    path: Path, dataset: str | None, add: str | None, sql: str | None, python: str | None, *,
-    as_json: bool,
+    path: Path, dataset: str | None, add: str | None, sql: str | None, python: str | None,
+    remove: str | None, *, as_json: bool,
 ) -> None:  # fmt: skip
     """Count what is missing, add a feature where one is given, and list what there is."""
     if (add is None) != (sql is None and python is None) or (sql and python):
@@ -35,9 +36,11 @@ def run_features(
     store = Store(path)
     name = chosen_dataset(store, dataset)
     fill_features(store, name, lambda done, of: say(f"{done:,} of {of:,} comparisons"))
+    if remove is not None:
+        say(f"{remove}: removed from {remove_feature(store, name, remove):,} comparisons")
     if add is not None:
         n = _add(store, name, add, sql, python)
-        say(f"{add}: counted on {n:,} comparisons")
+        say(f"{add}: counted on {n:,} comparisons; what L2 says of the others changes with it")
     with store.reading() as con:
         found = queries.rows(con, NAMES, dataset=name)
     if as_json:
@@ -45,6 +48,7 @@ def run_features(
                     for row in found])  # fmt: skip
     else:
         print_table(("feature", "what is counted", "comparisons"), _lines(found), numbers=[2])
+        say(f"next: concord report --section bias --store {path} --dataset {shlex.quote(name)}")
 
 
 def _add(store: Store, dataset: str, name: str, sql: str | None, python: str | None) -> int:

@@ -101,6 +101,24 @@ def add_feature(store: Store, dataset: str, name: str, version: str, values: Val
         raise
 
 
+def remove_feature(store: Store, dataset: str, name: str) -> int:
+    """Remove a user's own feature; of how many comparisons.
+
+    Raises InputError where there is none of that name.
+    """
+    with store.writing() as con:
+        queries.check_dataset(con, dataset)
+        found = {row[0]: row[1] for row in queries.rows(con, NAMES, dataset=dataset)
+                 if row[2].startswith(OWN)}  # fmt: skip
+        if name not in found:
+            raise InputError(
+                f"no feature of your own is called {name!r}",
+                f"There are: {', '.join(found) or 'none'}.",
+            )
+        con.execute(FORGET, {"dataset": dataset, "feature": name, "version": None})
+    return int(found[name])
+
+
 def _add(
     store: Store, dataset: str, functions: Mapping[str, Values], last: str, version: str, *,
     so_far: bool = True,

@@ -306,7 +306,7 @@ def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
     except duckdb.Error as error:
         raise InputError(
             f"the query failed: {first_line(error)}",
-            "Tables: comparisons, annotators, labels, replies, runs, datasets. Reads only.",
+            "Tables: datasets, comparisons, annotators, labels, replies, runs, features.",
         ) from error
 
 

@@ -11,7 +11,7 @@ from pipelines.findings import comparisons_of, figure_of, find
 from pipelines.multiplicity import clear_of_zero
 from pipelines.sections.features import FLOOR, is_bias
 from pipelines.sections.view import ONE_HUMAN
-from pipelines.wording import points, value_of
+from pipelines.wording import points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,10 +49,13 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Statements of what is clear, of what was not found, and reasons why the rest is not known."""
+    """Statements of what is clear, of what is not 0 but not clear either, of what was not found,
+    and reasons why the rest is not known.
+    """
 
     judge: str
     found: tuple[Statement, ...]
+    undecided: tuple[Statement, ...]
     not_found: tuple[Statement, ...]
     not_known: tuple[str, ...]
 
@@ -65,15 +68,13 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
         names = sorted({row.subject for row in rows if row.statistic in _EFFECTS} - {ONE_HUMAN})
         raise InputError(f"no judge {judge!r} in this data set", f"There are: {', '.join(names)}.")
     clear = clear_of_zero(effects)
-    known = [row for row in effects if row.low is not None]
+    open_ = [row for row in effects if row not in clear and row.low is not None]
+    none = [row for row in open_ if (row.low or 0.0) <= 0 <= (row.high or 0.0)]
     return Card(
         judge,
-        tuple(Statement(_EFFECTS[r.statistic], _found(r, rows), r) for r in known if r in clear),
-        tuple(
-            Statement(_EFFECTS[r.statistic], _not_found(r, mine), r)
-            for r in known
-            if r not in clear
-        ),
+        tuple(Statement(_EFFECTS[r.statistic], _found(r, rows), r) for r in clear),
+        tuple(Statement(_EFFECTS[r.statistic], _undecided(r), r) for r in open_ if r not in none),
+        tuple(Statement(_EFFECTS[r.statistic], _not_found(r, mine), r) for r in none),
         (*_not_known(row for row in effects if row.low is None), NO_EXPERIMENT),
     )
 
@@ -109,23 +110,35 @@ def _flips(row: Estimate, rows: Sequence[Estimate]) -> str:
     flips = find(rows, "flip_rate", row.subject)
     if not flips:
         return ""
-    share = value_of(flips[0])
-    return f" In {share} of the comparisons its preference changes with the order."
+    return f" In {figure_of(flips[0])} of them its preference changes with the order."
+
+
+def _undecided(row: Estimate) -> str:
+    if row.method.startswith("L2") and not is_bias(row.low, row.high):
+        why = f"not 0, and not clear of the {100 * FLOOR:.0f} points that the model may be off"
+    else:
+        why = "not 0 by itself, and not clear among as many as were looked at"
+    return f"{_name(row)}: {_figures(row)}; {why}."
 
 
 def _not_found(row: Estimate, mine: Sequence[Estimate]) -> str:
-    what = {
+    least = find(mine, f"detectable_{row.statistic}", reference=row.reference)
+    size = (
+        f"; {points(least[0].estimate).lstrip('+')} points would have been found" if least else ""
+    )
+    return f"{_name(row)}: {_figures(row)}{size}."
+
+
+def _name(row: Estimate) -> str:
+    return {
         "position_effect": "An effect of the order",
         "own_answer_difference": "Another win rate of its own answers than the humans'",
         "self_preference": "Self-preference",
-    }.get(row.statistic, f"{_feature(row).capitalize()}")
-    least = find(mine, f"detectable_{row.statistic}", reference=row.reference)
-    if least:
-        size = points(least[0].estimate).lstrip("+")
-        return f"{what}: {figure_of(row)}; {size} points would have been found."
-    if row.method.startswith("L2") and not is_bias(row.low, row.high):
-        return f"{what}: {figure_of(row)}; bias would be clear of {100 * FLOOR:.0f} points."
-    return f"{what}: {figure_of(row)}; not clear among as many as were looked at."
+    }.get(row.statistic, _feature(row).capitalize())
+
+
+def _figures(row: Estimate) -> str:
+    return f"{figure_of(row)} ({comparisons_of(row)})"
 
 
 def _not_known(rows: Iterator[Estimate]) -> Iterator[str]:

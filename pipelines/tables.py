@@ -267,7 +267,7 @@ def _features(rows: Sequence[Estimate]) -> Pivot:
         return table
     note = (
         f"of {tested:,} differences, the lines with a clear one (Benjamini-Hochberg, 5%; L2 clear "
-        f"of {100 * FLOOR:.0f} points); all are in --format json"
+        f"of {100 * FLOOR:.0f} points; length at L2 is words); all are in --format json"
     )
     return replace(table, notes=(note, *table.notes))
 

@@ -63,7 +63,7 @@ def _replacement_title(rows: Sequence[Estimate]) -> str:
         verdict = "is shown"
     return (
         f"{best.subject} is at least as close to the other humans as a human is "
-        f"{figure_of(best)} of the time; that it may replace humans {verdict}."
+        f"{figure_of(best)} of the time; that it may replace humans, at a margin of .15, {verdict}."
     )
 
 
@@ -85,12 +85,17 @@ def _ranking_title(rows: Sequence[Estimate]) -> str:
     best = judges[0]
     alike = [row.subject for row in judges[1:] if value_of(row) == value_of(best)]
     also = f" (as {listed(alike)})" if alike else ""
+    if best.low is None or best.low <= 0:
+        return (
+            f"Whether any judge ranks the models as humans do cannot be told yet: {best.subject}"
+            f"{also} comes closest, with Kendall's tau-b {figure_of(best)}."
+        )
     reversed_ = find(rows, "order_reversed", best.subject)
-    couples = "1 model couple" if len(reversed_) == 1 else f"{len(reversed_)} model couples"
-    which = couples if reversed_ else "no two models"
+    couples = "1 model couple is" if len(reversed_) == 1 else f"{len(reversed_)} model couples are"
+    which = couples if reversed_ else "no two models are"
     return (
         f"{best.subject}{also} ranks the models most like humans do: Kendall's tau-b "
-        f"{figure_of(best)}; it certainly reverses {which}."
+        f"{figure_of(best)}; {which} shown to stand in opposite order."
     )
 
 

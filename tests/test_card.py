@@ -49,9 +49,13 @@ def test_each_level_is_named_and_each_figure_has_its_interval():
 
 
 def test_what_was_not_found_says_what_would_have_been():
-    code, near = texts(bias_card(ROWS, "j").not_found)
-    assert code == ("L1", "Code: 0 [-4, +4]; 6 points would have been found.")
-    assert near == ("L2", "Code: +3 [+2, +5]; bias would be clear of 5 points.")
+    card = bias_card(ROWS, "j")
+    assert texts(card.not_found) == [
+        ("L1", "Code: 0 [-4, +4] (300 comparisons); 6 points would have been found.")
+    ]
+    [(level, near)] = texts(card.undecided)
+    assert (level, near.split(";")[0]) == ("L2", "Code: +3 [+2, +5] (300 comparisons)")
+    assert "not clear of the 5 points" in near
 
 
 def test_what_is_not_known_says_why():
@@ -69,7 +73,7 @@ def test_one_clear_difference_among_many_doubtful_ones():
     ]
     card = bias_card(many, "j")
     assert not card.found
-    assert card.not_found[0].text.endswith("not clear among as many as were looked at.")
+    assert card.undecided[0].text.endswith("not clear among as many as were looked at.")
 
 
 def test_an_unknown_judge_is_an_error_with_the_names():

@@ -208,6 +208,20 @@ def test_a_users_sql_and_python(tmp_path):
     assert sorted(panel.features["size"]) == [1.0, 2.0]
 
 
+def test_the_command_adds_lists_and_removes(run, tmp_path):
+    store = small(tmp_path, [("a1 b2", "abc"), ("x", "")])
+    (tmp_path / "mine.py").write_text("def size(text):\n    return len(text)\n")
+    where = ("features", "--store", store.path)
+    code, out, err = run(*where, "--add", "size", "--python", "mine.py:size")
+    assert (code, "counted on 2" in err, "next: concord report" in err) == (0, True, True)
+    assert "your own" in out
+    assert run(*where, "--remove", "size", "--json")[0] == 0
+    code, out, err = run(*where, "--remove", "size")
+    assert (code, "none" in err) == (3, True)
+    assert run(*where, "--add", "size")[0] == 3
+    assert run(*where, "--sql", "1")[0] == 3
+
+
 @pytest.mark.parametrize(
     ("add", "definition", "message"),
     [

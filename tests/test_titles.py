@@ -94,10 +94,10 @@ HUMANS = [
         ("chance", [], "Nothing to compare beyond chance."),
         ("replacement", REPLACE,
          "j is at least as close to the other humans as a human is 70% [60, 80] of the time; that "
-         "it may replace humans is not shown."),
+         "it may replace humans, at a margin of .15, is not shown."),
         ("replacement", [REPLACE[0], replace(REPLACE[1], estimate=0.5)],
          "j is at least as close to the other humans as a human is 70% [60, 80] of the time; that "
-         "it may replace humans is shown."),
+         "it may replace humans, at a margin of .15, is shown."),
         ("replacement", [replace(REPLACE[1], estimate=None, note="no human labels")],
          "Whether a judge may replace humans cannot be tested here (no human labels)."),
         ("replacement", [], "Whether a judge may replace humans cannot be tested here."),
@@ -107,14 +107,14 @@ HUMANS = [
         ("calibration", [],
          "No judge states probabilities that can be compared with human labels."),
         ("ranking", [TAU],
-         "j ranks the models most like humans do: Kendall's tau-b 0.80 [0.60, 1.00]; it certainly "
-         "reverses no two models."),
+         "j ranks the models most like humans do: Kendall's tau-b 0.80 [0.60, 1.00]; no two models "
+         "are shown to stand in opposite order."),
         ("ranking", [TAU, row("ranking", "order_reversed", "j", -1.0)],
-         "j ranks the models most like humans do: Kendall's tau-b 0.80 [0.60, 1.00]; it certainly "
-         "reverses 1 model couple."),
+         "j ranks the models most like humans do: Kendall's tau-b 0.80 [0.60, 1.00]; 1 model "
+         "couple is shown to stand in opposite order."),
         ("ranking", [TAU, *[row("ranking", "order_reversed", "j", -1.0)] * 2],
-         "j ranks the models most like humans do: Kendall's tau-b 0.80 [0.60, 1.00]; it certainly "
-         "reverses 2 model couples."),
+         "j ranks the models most like humans do: Kendall's tau-b 0.80 [0.60, 1.00]; 2 model "
+         "couples are shown to stand in opposite order."),
         ("ranking", [], "The models cannot be ranked by both sources here."),
         ("consistency", [*FLIPS, *AGAIN],
          "k changes its preference most when the order is swapped: 40% [30, 50] of 480 "
@@ -233,3 +233,11 @@ def test_each_section_has_a_sentence_and_a_heading_of_its_own(rows, capsys):
     assert set(SECTION_NAMES) == set(SECTIONS)
     for section, name in SECTION_NAMES.items():
         assert lines.count(name) == 1, section
+
+
+def test_a_ranking_that_may_be_the_other_way_round_is_not_called_like_the_humans():
+    wide = replace(TAU, estimate=1.0, low=-1.0, high=1.0)
+    assert section_title("ranking", [wide]) == (
+        "Whether any judge ranks the models as humans do cannot be told yet: j comes closest, with "
+        "Kendall's tau-b 1.00 [-1.00, 1.00]."
+    )

@@ -77,7 +77,7 @@ def feature_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator
         if name != ONE_HUMAN and view.panel.features:
             yield from _adjusted(view, name, by_order, humans)
     if view.name == ALL:
-        yield from _curves(view, counts, features)
+        yield from _curves(view, counts)
 
 
 def _chosen(
@@ -96,17 +96,14 @@ def _chosen(
         yield undefined(view, SECTION, statistic, name, feature, why)
 
 
-def _curves(
-    view: View, counts: dict[str, Floats], features: dict[str, Floats]
-) -> Iterator[Estimate]:
+def _curves(view: View, counts: dict[str, Floats]) -> Iterator[Estimate]:
     """How often the response with more is chosen as the difference grows: majority, then judges.
 
     Ties half, every comparison weighing the same; fifths of the comparisons that differ.
     """
     subjects = {MAJORITY: one_hot(view.majority), **counts}
-    for feature, difference in features.items():
-        if feature == LENGTH:  # its sign alone is known here; words have sizes
-            continue
+    for feature, values in view.panel.features.items():
+        difference = values[view.keep]
         fifths = parts_of(difference)
         for name, mine in subjects.items():
             with np.errstate(invalid="ignore"):
