@@ -74,7 +74,8 @@ from inspect_ai import Task, eval
 from inspect_ai.dataset import MemoryDataset, Sample
 samples = [Sample(input=messages[-1]["content"]) for messages in prompts]
 eval(Task(dataset=MemoryDataset(samples)), model="openai/m", display="none", log_dir=sys.argv[4],
-     max_connections=concurrency, max_tokens=200, temperature=0)
+     max_connections=concurrency, max_tokens=200, temperature=0,
+     model_args={"responses_api": False})
 """
 DISTILABEL = """
 import json, sys
