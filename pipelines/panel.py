@@ -221,18 +221,14 @@ def read_panel(
         model_a=model_a,
         model_b=model_b,
         n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
-        annotators=tuple(
-            Who(
-                row["annotator_id"],
-                row["name"],
-                AnnotatorKind(row["kind"]),
-                row["anonymous"],
-                row["model"],
-            )
-            for row in found
-        ),
+        annotators=tuple(_who(row) for row in found),
         labels={name: c[order] if c.strides[0] else c for name, c in columns.items()},
     )
+
+
+def _who(row: dict[str, Any]) -> Who:
+    kind = AnnotatorKind(row["kind"])
+    return Who(row["annotator_id"], row["name"], kind, row["anonymous"], row["model"])
 
 
 def _wanted(found: list[dict[str, Any]], judges: Sequence[str]) -> list[dict[str, Any]]:

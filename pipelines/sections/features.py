@@ -29,7 +29,7 @@ from pipelines.stats.intervals import (
     FEWEST_PROMPTS,
     NOT_ASKED,
     Interval,
-    interval_of_influence,
+    interval_around,
 )
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _unused(column: Floats, prompt: NDArray[Any]) -> str | None:
 def limits_of(found: Adjusted, j: int) -> Interval:
     """The excess of feature j with its limits, under the rule for few prompts."""
     value, n = float(found.excess[j]), len(found.influence)
-    usual = interval_of_influence(value, found.influence[:, j])
+    usual = interval_around(value, found.influence[:, j])
     if usual.low is None:
         return usual
     return Interval(value, float(found.low[j]), float(found.high[j]), n, usual.note)

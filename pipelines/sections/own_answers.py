@@ -14,7 +14,7 @@ from pipelines.sections.features import fitted, within_floor
 from pipelines.sections.view import DIFFERENCE, MAJORITY, View, detectable, row, undefined
 from pipelines.stats.adjusted import NO_FIT
 from pipelines.stats.agreement import A, B, one_hot, total
-from pipelines.stats.intervals import interval_of_influence
+from pipelines.stats.intervals import interval_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def _self_preference(
         value = mine.value - float(np.mean([found.value for found in known]))
         moved = mine.influence - np.mean([found.influence for found in known], axis=0)
         used = np.any([found.used for found in (mine, *known)], axis=0)
-        interval = interval_of_influence(value, moved[used])
+        interval = interval_around(value, moved[used])
         yield row(view, SECTION, "self_preference", name, OWN, interval, n_items=mine.n_items,
                   n_labels=mine.n_labels, unit="share difference", method=method,
                   note=within_floor(interval))  # fmt: skip

@@ -115,7 +115,7 @@ def interval_from_influence(
     return Interval(value, max(least, value - half), min(most, value + half), n_prompts, note)
 
 
-def interval_of_influence(value: float, influence: Floats) -> Interval:
+def interval_around(value: float, influence: Floats) -> Interval:
     """An estimate with its interval from how far each of the G prompts moved it (G,)."""
     n, value = len(influence), float(value)
     if n < FEWEST_PROMPTS:
