@@ -17,6 +17,7 @@ from pipelines.card import LEVELS, bias_card
 from pipelines.compare import estimates_of
 from pipelines.estimates import as_row
 from pipelines.panel import read_panel
+from pipelines.probed import read_probed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pipelines.panel import Panel
     from pipelines.sections.view import Rules
 
+CHECKS = "What it should not fall for"
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
 
 
@@ -37,6 +39,7 @@ def run_card(
     take_up_if_possible(store)
     panel = read_panel(store, chosen_dataset(store, dataset), criterion)
     add_features(store, panel)
+    read_probed(store, panel)
     card = bias_card(estimates_of(panel, rules, ("bias",), None), judge)
     if form == "json":
         statements = {
@@ -44,7 +47,7 @@ def run_card(
                 {"level": each.level, "text": each.text, "estimate": as_row(each.row)}
                 for each in getattr(card, name)
             ]
-            for name in ("found", "undecided", "not_found")
+            for name in ("found", "undecided", "not_found", "checks")
         }
         print_json({"dataset": panel.dataset, "simulated": panel.simulated, "judge": card.judge,
                     **statements, "not_known": card.not_known})  # fmt: skip
@@ -69,7 +72,10 @@ def _lines(card: Card, panel: Panel) -> Iterator[tuple[str, str]]:
         ("Found", card.found),
         ("Not clear", card.undecided),
         ("Looked for and not found", card.not_found),
+        (CHECKS, card.checks),
     ):  # fmt: skip
+        if heading == CHECKS and not statements:
+            continue
         yield "heading", heading
         if not statements:
             yield "text", "Nothing."

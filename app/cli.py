@@ -424,6 +424,72 @@ def examples(
 
 
 @app.command()
+def probes(
+    name: Annotated[str | None, typer.Argument(help="Print this probe's file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a judge can be probed with; with a name, print its file to start from.
+
+    \b
+    Example: concord probes length > mine.py
+    """
+    from app.probing import list_probes, print_probe
+
+    if name is None:
+        list_probes(as_json=as_json)
+    else:
+        print_probe(name)
+
+
+@app.command()
+def probe(
+    judge: JudgeOption,
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    names: Annotated[
+        str, typer.Option("--probes", help="Names and .py files, with commas between.")
+    ] = "all",
+    paraphrase: Annotated[
+        list[str] | None,
+        typer.Option(help="Ask with this template too (.md, or a shipped one). Repeatable."),
+    ] = None,
+    comparisons: Annotated[
+        int, typer.Option(min=1, help="How many comparisons each probe changes.")
+    ] = 200,
+    budget: BudgetOption = None,
+    concurrency: ConcurrencyOption = 64,
+    workers: WorkersOption = "1",
+    max_failures: MaxFailuresOption = 25,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    batch: BatchOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked and cost; send nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Change one thing about a response and ask the judge again, in both orders: an experiment.
+
+    What was changed is kept as a data set beside the original; the same command continues a run
+    that ended early. `concord card` says what came out.
+
+    \b
+    Examples:
+      concord probe --judge my-judge.toml --dataset mine --probes length,authority --dry-run
+      concord probe --judge my-judge.toml --dataset mine --budget 2
+      concord probe --judge my-judge.toml --dataset mine --probes mine.py --paraphrase my-prompt.md
+    """
+    from app.labelling import Given
+    from app.probing import run_probe
+
+    given = Given(
+        store, judge, dataset, None, concurrency, 1, budget, max_failures, workers,
+        price_in=price_in, price_out=price_out, batch=batch, both_orders=True,
+    )  # fmt: skip
+    run_probe(given, names, paraphrase or (), comparisons, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def features(
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -48,6 +49,8 @@ class Given:
     price_out: float | None = None
     batch: bool = False
     poll_seconds: float = 30.0
+    both_orders: bool = False
+    """Whether a judge that shows one order shows both here."""
 
     def options(self, store: Store) -> LabelOptions:
         """As the pipeline takes them."""
@@ -65,6 +68,8 @@ class Given:
     def chosen_judge(self) -> AnyJudge:
         """The judge, at the price given here where one is."""
         judge = BASELINES.get(self.judge) or read_judge(find_judge(self.judge))
+        if self.both_orders and isinstance(judge, Judge) and judge.orders is not Orders.NONE:
+            judge = replace(judge, orders=Orders.BOTH)
         return at_price(judge, self.price_in, self.price_out)
 
     def processes(self) -> int:
@@ -122,8 +127,11 @@ def print_judge(name: str) -> None:
     sys.stdout.write(find_judge(name).read_text(encoding="utf-8"))
 
 
-def run_label(given: Given, *, as_json: bool) -> None:
-    """Run a judge over a data set; RunError where labels are missing at the end."""
+def run_label(given: Given, *, as_json: bool, then: str | None = None) -> None:
+    """Run a judge over a data set; RunError where labels are missing at the end.
+
+    `then` is the command that comes next, if not the report.
+    """
     store = Store(given.store)
     take_up_if_possible(store)
     judge, options = given.chosen_judge(), given.options(store)
@@ -147,7 +155,8 @@ def run_label(given: Given, *, as_json: bool) -> None:
             f"{result.failed:,} labels failed, the last one because: {result.last_failure}",
             f"The same command asks for them again; all reasons: concord runs --store {store.path}",
         )
-    say(f"next: concord report --store {store.path} --dataset {options.dataset}")
+    after = ["concord", "report", "--store", str(store.path), "--dataset", options.dataset]
+    say(f"next: {then or shlex.join(after)}")
 
 
 def _batching(judge: AnyJudge, given: Given) -> Batching:

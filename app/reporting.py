@@ -24,6 +24,7 @@ from pipelines.estimates import as_row
 from pipelines.features import fill_features, read_features
 from pipelines.findings import difference_sentence
 from pipelines.panel import read_panel
+from pipelines.probed import read_probed
 from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
 from pipelines.slices import slice_codes
 from pipelines.stats.agreement import TieRule
@@ -83,6 +84,7 @@ def run_report(
         say(f"note: no slices by {sliced}: fewer than two are known of these comparisons")
     if "bias" in sections:
         add_features(store, panel)
+        read_probed(store, panel, wanted.judges)
     rows = estimates_of(panel, wanted.rules, sections, sliced)
     kept = dict.fromkeys(row.section for row in rows if row.low is not None)
     if kept and not wanted.intervals:

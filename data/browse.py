@@ -63,7 +63,7 @@ class Detail:
 CHOSEN = """
 WITH chosen AS (
     SELECT comparison_id FROM comparisons
-    WHERE dataset = $dataset AND parent_id IS NULL
+    WHERE dataset = $dataset
       AND ($category IS NULL OR category = $category)
       AND ($text = '' OR contains(
           lower(concat_ws(chr(10), prompt, response_a, response_b)), lower($text))))
@@ -167,7 +167,7 @@ ORDER BY place
 """
 CATEGORIES = """
 SELECT DISTINCT category FROM comparisons
-WHERE dataset = $dataset AND parent_id IS NULL AND category IS NOT NULL ORDER BY category
+WHERE dataset = $dataset AND category IS NOT NULL ORDER BY category
 """
 HAS_COMPARISON = """
 SELECT count(*) FROM comparisons

@@ -28,7 +28,7 @@ FIRST = UUID(int=0)
 
 MISSING = """
 SELECT comparison_id, response_a, response_b FROM comparisons
-WHERE dataset = $dataset AND parent_id IS NULL AND comparison_id > $after::UUID
+WHERE dataset = $dataset AND comparison_id > $after::UUID
     AND response_a IS NOT NULL AND response_b IS NOT NULL
     AND comparison_id NOT IN (SELECT comparison_id FROM features
                               WHERE version = $version AND feature = $feature)
@@ -52,7 +52,7 @@ FROM page
 VALUES = """
 WITH items AS (
     SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
-    FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL)
+    FROM comparisons WHERE dataset = $dataset)
 SELECT feature, starts_with(version, 'own:') AS own, item, a, b
 FROM features JOIN items USING (comparison_id)
 WHERE version = $version OR starts_with(version, 'own:')

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from data.errors import InputError
-from data.records import Comparison, Shown
+from data.records import ORIGINAL, Comparison, Shown
 from data.schema import SHOWN_AT_RANDOM
 from data.store import first_line
 
@@ -33,6 +33,11 @@ FROM datasets LEFT JOIN (
            count(DISTINCT annotator_id) FILTER (kind = 'judge') AS judges
     FROM labels JOIN comparisons c USING (comparison_id) JOIN annotators USING (annotator_id)
     GROUP BY c.dataset) USING (dataset)
+ORDER BY dataset
+"""
+GIVEN_DATASETS = """
+SELECT dataset FROM datasets
+WHERE dataset NOT IN (SELECT dataset FROM comparisons WHERE parent_id IS NOT NULL)
 ORDER BY dataset
 """
 _BY_KIND = """
@@ -61,12 +66,12 @@ ITEMS = """
 SELECT comparison_id, dense_rank() OVER (ORDER BY prompt_id)::INTEGER - 1 AS prompt, category,
        length(response_a)::INTEGER AS length_a, length(response_b)::INTEGER AS length_b,
        model_a, model_b
-FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL ORDER BY comparison_id
+FROM comparisons WHERE dataset = $dataset ORDER BY comparison_id
 """
 LABEL_ROWS = """
 WITH items AS (
     SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
-    FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL),
+    FROM comparisons WHERE dataset = $dataset),
 names AS (SELECT unnest($annotators::UUID[]) AS annotator_id,
                  generate_subscripts($annotators::UUID[], 1)::INTEGER - 1 AS annotator)
 SELECT item, annotator,
@@ -78,23 +83,63 @@ SELECT item, annotator,
 FROM labels JOIN items USING (comparison_id) JOIN names USING (annotator_id)
 WHERE criterion = $criterion
 """
+# What probes made of the comparisons of a data set: each label beside that on the original, in the
+# same order. A probe whose data set was made twice counts once, by its newest labels.
+PROBED = f"""
+WITH items AS (
+    SELECT comparison_id AS parent_id,
+           row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
+    FROM comparisons WHERE dataset = $dataset),
+cells AS (
+    SELECT item, perturbation, metadata->>'changed' AS changed,
+           coalesce((metadata->>'worse')::BOOLEAN, false) AS worse, response_a, response_b,
+           annotator_id, shown, repeat, preference
+    FROM comparisons JOIN items USING (parent_id) JOIN labels USING (comparison_id)
+    WHERE criterion = $criterion
+    QUALIFY row_number() OVER (PARTITION BY item, perturbation, annotator_id, shown, repeat
+                               ORDER BY labels.created_at DESC, comparison_id) = 1)
+SELECT name AS judge, child.perturbation AS probe, child.item, child.worse,
+       child.response_a = child.response_b AS alike,
+       (child.response_a = original.response_a AND child.response_b = original.response_b)
+           AS same_texts,
+       CASE WHEN original.preference = 'tie' THEN 0.5
+            WHEN original.preference IS NOT NULL THEN (original.preference = child.changed)::INTEGER
+            END::DOUBLE AS before,
+       CASE WHEN child.preference = 'tie' THEN 0.5
+            WHEN child.preference IS NOT NULL THEN (child.preference = child.changed)::INTEGER
+            END::DOUBLE AS after,
+       (child.preference = original.preference)::DOUBLE AS kept,
+       (child.preference = 'tie')::DOUBLE AS tied,
+       CASE WHEN child.preference = 'tie' THEN 0.5
+            ELSE ((child.preference = 'a') = (child.shown = 'ab'))::INTEGER END::DOUBLE AS first
+FROM cells child JOIN cells original
+    ON original.perturbation = '{ORIGINAL}' AND original.item = child.item
+    AND original.annotator_id = child.annotator_id AND original.repeat = child.repeat
+    AND original.shown IS NOT DISTINCT FROM child.shown
+JOIN annotators ON annotators.annotator_id = child.annotator_id
+WHERE child.perturbation <> '{ORIGINAL}'
+ORDER BY judge, probe, child.item, child.shown, child.repeat
+"""
 WITH_TEXTS = """
-FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
+FROM comparisons WHERE dataset = $dataset
     AND response_a IS NOT NULL AND response_b IS NOT NULL
 """
+COMPARISON = """
+comparison_id, prompt, response_a, response_b, category, reference, parent_id, perturbation,
+metadata->>'template' AS template"""
 DONE_BY = """
 (SELECT list(coalesce(shown, '-') || '/' || repeat) FROM labels done
  WHERE done.comparison_id = chosen.comparison_id AND done.annotator_id = $annotator_id::UUID
    AND done.criterion = $criterion AND done.status <> 'failed') AS done
 """
 TO_LABEL = f"""
-SELECT comparison_id, prompt, response_a, response_b, category, reference, prompt_id, {DONE_BY}
+SELECT {COMPARISON}, prompt_id, {DONE_BY}
 FROM (SELECT * {WITH_TEXTS} AND comparison_id > $after::UUID
       ORDER BY comparison_id LIMIT $size) chosen
 ORDER BY comparison_id
 """
 TO_LABEL_BY_PROMPT = f"""
-SELECT comparison_id, prompt, response_a, response_b, category, reference, prompt_id, {DONE_BY}
+SELECT {COMPARISON}, prompt_id, {DONE_BY}
 FROM (FROM (SELECT * {WITH_TEXTS} ORDER BY comparison_id LIMIT $limit)
       WHERE prompt_id > $after::UUID
       QUALIFY dense_rank() OVER (ORDER BY prompt_id) <= $size) chosen
@@ -102,7 +147,7 @@ ORDER BY prompt_id, comparison_id
 """
 COUNT_TO_LABEL = f"""
 SELECT (SELECT count(*) FROM (SELECT 1 {WITH_TEXTS} LIMIT $limit)),
-       (SELECT count(*) FROM comparisons WHERE dataset = $dataset AND parent_id IS NULL
+       (SELECT count(*) FROM comparisons WHERE dataset = $dataset
         AND (response_a IS NULL OR response_b IS NULL))
 """
 COUNT_DONE = f"""
@@ -170,7 +215,7 @@ SELECT comparison_id, any_value(prompt_id) AS prompt_id, any_value(prompt) AS pr
        any_value(response_a) AS response_a, any_value(response_b) AS response_b,
        any_value(preference) AS preference
 FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
-WHERE comparisons.dataset = $dataset AND kind = 'human' AND status = 'ok' AND parent_id IS NULL
+WHERE comparisons.dataset = $dataset AND kind = 'human' AND status = 'ok'
     AND prompt IS NOT NULL AND response_a IS NOT NULL AND response_b IS NOT NULL
 GROUP BY comparison_id HAVING count(DISTINCT preference) = 1 AND any_value(preference) <> 'tie'
 """
@@ -239,8 +284,11 @@ def check_dataset(con: Connection, dataset: str) -> None:
 
 
 def only_dataset(con: Connection) -> str:
-    """The store's data set where it has exactly one. Raises InputError otherwise."""
-    names = [row[0] for row in rows(con, "SELECT dataset FROM datasets ORDER BY dataset")]
+    """The store's data set where it has exactly one, those that probes made aside.
+
+    Raises InputError otherwise.
+    """
+    names = [row[0] for row in rows(con, GIVEN_DATASETS)]
     if len(names) != 1:
         raise InputError(
             f"the store holds {len(names)} data sets",
@@ -285,7 +333,7 @@ def page_to_label(
         size=size,
         **parameters,
     )
-    return [ToLabel(Comparison(*row[:6]), row[6], _cells(row[7])) for row in page]
+    return [ToLabel(Comparison(*row[:-2]), row[-2], _cells(row[-1])) for row in page]
 
 
 def _cells(done: Sequence[str | None] | None) -> frozenset[tuple[Shown | None, int]]:

@@ -14,6 +14,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from datetime import datetime
 
+ORIGINAL = "original"  # a perturbation that is none: what the others are compared with
+UNCHANGED = "unchanged"  # the same texts, asked once more
 OVERALL = "overall"  # the criterion of a label that names none
 HIGHEST_REPEAT = 32_767  # of the store's column; the first label is repeat 0
 HIGHEST_USD = 1_000_000  # of one label: beyond it is a mistake, and sums of such prices overflow
@@ -82,7 +84,11 @@ def _sha256(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A prompt with two responses; texts are None where a source gives none."""
+    """A prompt with two responses; texts are None where a source gives none.
+
+    One that a probe made has the comparison it was made from, the probe's name, and, where the
+    judge's prompt is what was changed, the template it is asked with.
+    """
 
     comparison_id: UUID
     prompt: str | None
@@ -90,6 +96,14 @@ class Comparison:
     response_b: str | None
     category: str | None = None
     reference: str | None = None
+    parent_id: UUID | None = None
+    perturbation: str | None = None
+    template: str | None = None
+
+    @property
+    def drawn_by(self) -> UUID:
+        """What is drawn for a comparison is drawn alike for all that probes make of it."""
+        return self.parent_id or self.comparison_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.records import (
     OVERALL,
+    UNCHANGED,
     Annotator,
     AnnotatorKind,
     Label,
@@ -24,6 +25,7 @@ from data.records import (
 from judges.client import Request
 from judges.kinds.pairwise import Pairwise
 from judges.kinds.soft import Soft
+from judges.prompts import other_template
 from judges.task import Judgment, Opinion, Task, by_score, score_of, skipped
 
 if TYPE_CHECKING:
@@ -164,11 +166,12 @@ class Judge:
 
     def requests(self, task: Task, secret: str) -> tuple[tuple[Request, ...], ...]:
         """The requests of every sample, in the order in which the kind shows them."""
+        template = self._template(task)
         shown = [
-            self.template.fill(self._values(values, task), secret)
-            for values in self.kind.shows(task)
+            template.fill(self._values(values, task), secret) for values in self.kind.shows(task)
         ]
-        first = task.repeat * self.samples
+        repeat = task.repeat + (task.comparison.perturbation == UNCHANGED)
+        first = repeat * self.samples
         return tuple(
             tuple(
                 Request(self.model, messages, self.sent_parameters, self.api_base, sample)
@@ -176,6 +179,11 @@ class Judge:
             )
             for sample in range(first, first + self.samples)
         )
+
+    def _template(self, task: Task) -> Template:
+        """Its own, or the one that a probe asks the comparison with."""
+        other = task.comparison.template
+        return self.template if other is None else other_template(other)
 
     def _values(self, values: Values, task: Task) -> Values:
         """The fields of a template: those of the kind, and what the judge adds."""
@@ -193,10 +201,12 @@ class Judge:
         """The principle of a task, where there is a constitution."""
         if self.constitution is None:
             return None
-        return self.constitution.draw(task.comparison.comparison_id, task.repeat)
+        return self.constitution.draw(task.comparison.drawn_by, task.repeat)
 
     def why_not(self, task: Task) -> str | None:
         """Why a task cannot be asked, or None."""
+        if self._template(task).fields != self.template.fields:
+            return "the probe's template has not the fields of the judge's own"
         if self.template.names("reference") and not task.comparison.reference:
             return "the comparison has no reference"
         if self.examples is not None and self.examples.covers(task.comparison.prompt):

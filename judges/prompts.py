@@ -48,9 +48,14 @@ class Template:
     parts: tuple[tuple[str, str], ...]
     text: str
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of all fields in it."""
+        return _fields_of(self.parts)
+
     def names(self, field: str) -> bool:
         """Whether the template has this field."""
-        return field in _fields_of(self.parts)
+        return field in self.fields
 
     def fill(self, values: Values, secret: str) -> tuple[Message, ...]:
         """The messages for these texts; the same texts and secret always give the same ones."""
@@ -100,6 +105,12 @@ def read_template(name: str, folder: Path) -> str:
             f"cannot read the template {path}: {error}",
             f"Name a .md file, or a shipped template: {shipped}.",
         ) from error
+
+
+@cache
+def other_template(text: str) -> Template:
+    """The template that a probe puts in the place of a judge's own."""
+    return parse_template(text, "the probe's template", ())
 
 
 def parse_template(text: str, where: str, needed: tuple[str, ...] = PAIR) -> Template:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data.errors import InputError
+from pipelines.derive import shipped
 from pipelines.estimates import ALL
 from pipelines.findings import comparisons_of, figure_of, find
 from pipelines.multiplicity import clear_of_zero
 from pipelines.sections.features import FLOOR, is_bias
+from pipelines.sections.probes import WORSE
 from pipelines.sections.view import ONE_HUMAN
 from pipelines.wording import points
 
@@ -18,16 +20,21 @@ if TYPE_CHECKING:
 
     from pipelines.estimates import Estimate
 
-L1, L2, POSITION, OWN = "L1", "L2", "position", "own answers"
+L1, L2, L3, POSITION, OWN = "L1", "L2", "L3", "position", "own answers"
 LEVELS = {
     POSITION: "what the order in which responses are shown does",
     L1: "a difference from humans, whatever its reason",
     L2: "beyond quality as humans see it, and the judge's sharpness",
+    L3: "what changing one thing about a response does: an experiment, so the change is the cause",
     OWN: "its own model's answers",
 }
 NO_EXPERIMENT = (
     "What causes a difference (L3): no experiment that changes one thing about the responses and "
-    "nothing else is in this data."
+    "nothing else is in this data; `concord probe` makes one."
+)
+NOT_LABELLED = (
+    "Differences from humans (L1, L2): it has labelled what probes made of this data set, and not "
+    "the data set itself; `concord label` does."
 )
 _EFFECTS = {
     "position_effect": POSITION,
@@ -35,6 +42,15 @@ _EFFECTS = {
     "adjusted_difference": L2,
     "own_answer_difference": OWN,
     "self_preference": OWN,
+    "probe_effect": L3,
+    "identical_position_effect": L3,
+}
+# What a judge should not fall for: it takes something away, or leaves nothing to choose between.
+_CHECKS = {
+    "changed_chosen_share": "A response changed by {probe} is chosen all the same in {figure}.",
+    "identical_tie_share": "Two identical responses are called a tie in {figure}.",
+    "consistency_rate": "Asked the same once more, it gives the same label in {figure}.",
+    "robustness_lost": "Labels that {probe} turns, beyond asking the same once more: {figure}.",
 }
 
 
@@ -50,20 +66,21 @@ class Statement:
 @dataclass(frozen=True, slots=True)
 class Card:
     """Statements of what is clear, of what is not 0 but not clear either, of what was not found,
-    and reasons why the rest is not known.
+    of what a judge should not fall for, and reasons why the rest is not known.
     """
 
     judge: str
     found: tuple[Statement, ...]
     undecided: tuple[Statement, ...]
     not_found: tuple[Statement, ...]
+    checks: tuple[Statement, ...]
     not_known: tuple[str, ...]
 
 
 def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
     """From the bias rows of a data set. Raises InputError where none is of this judge."""
     mine = [row for row in rows if (row.subject, row.slice) == (judge, ALL)]
-    effects = [row for row in mine if row.statistic in _EFFECTS]
+    effects = [row for row in mine if row.statistic in _EFFECTS and row.method != WORSE]
     if not effects:
         names = sorted({row.subject for row in rows if row.statistic in _EFFECTS} - {ONE_HUMAN})
         raise InputError(f"no judge {judge!r} in this data set", f"There are: {', '.join(names)}.")
@@ -75,7 +92,13 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
         tuple(Statement(_EFFECTS[r.statistic], _found(r, rows), r) for r in clear),
         tuple(Statement(_EFFECTS[r.statistic], _undecided(r), r) for r in open_ if r not in none),
         tuple(Statement(_EFFECTS[r.statistic], _not_found(r, mine), r) for r in none),
-        (*_not_known(row for row in effects if row.low is None), NO_EXPERIMENT),
+        tuple(
+            Statement(L3, _check(row), row)
+            for statistic in _CHECKS
+            for row in mine
+            if row.statistic == statistic and _is_check(row)
+        ),
+        (*_not_known(row for row in effects if row.low is None), *_not_looked_at(effects)),
     )
 
 
@@ -93,6 +116,10 @@ def _found(row: Estimate, rows: Sequence[Estimate]) -> str:
             f"Self-preference: it chooses its own answers {size} {more} often than quality and the "
             f"other judges say {rests}."
         )
+    if row.statistic == "probe_effect":
+        return f"A response changed by {_probe(row)} is chosen {size} {more} often {rests}."
+    if row.statistic == "identical_position_effect":
+        return f"Of two identical responses it chooses the first {size} {more} often {rests}."
     what = f"the response with more {_feature(row)}"
     if row.statistic == "adjusted_difference":
         return (
@@ -100,6 +127,28 @@ def _found(row: Estimate, rows: Sequence[Estimate]) -> str:
             f"liking for it {rests}."
         )
     return f"It chooses {what} {size} {more} often than humans do {rests}."
+
+
+def _is_check(row: Estimate) -> bool:
+    """Whether a row is of something that a judge should not fall for."""
+    return row.statistic in _CHECKS and (
+        row.statistic != "changed_chosen_share" or row.method == WORSE
+    )
+
+
+def _check(row: Estimate) -> str:
+    probe = row.reference if row.statistic == "robustness_lost" else _probe(row)
+    return _CHECKS[row.statistic].format(probe=probe, figure=_figures(row))
+
+
+def _probe(row: Estimate) -> str:
+    """A probe's name, and what a shipped one changes."""
+    known = shipped().get(row.reference)
+    return (
+        row.reference
+        if known is None
+        else f"{row.reference} ({known.about[0].lower()}{known.about[1:]})"
+    )
 
 
 def _feature(row: Estimate) -> str:
@@ -134,11 +183,21 @@ def _name(row: Estimate) -> str:
         "position_effect": "An effect of the order",
         "own_answer_difference": "Another win rate of its own answers than the humans'",
         "self_preference": "Self-preference",
+        "probe_effect": f"What {row.reference} adds to a response",
+        "identical_position_effect": "An effect of the order, of two identical responses",
     }.get(row.statistic, _feature(row).capitalize())
 
 
 def _figures(row: Estimate) -> str:
     return f"{figure_of(row)} ({comparisons_of(row)})"
+
+
+def _not_looked_at(effects: Sequence[Estimate]) -> Iterator[str]:
+    levels = {_EFFECTS[row.statistic] for row in effects}
+    if L3 not in levels:
+        yield NO_EXPERIMENT
+    if L1 not in levels:
+        yield NOT_LABELLED
 
 
 def _not_known(rows: Iterator[Estimate]) -> Iterator[str]:

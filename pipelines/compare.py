@@ -10,6 +10,7 @@ from data.errors import InputError
 from pipelines.estimates import ALL
 from pipelines.features import fill_features, read_features
 from pipelines.panel import read_panel
+from pipelines.probed import read_probed
 from pipelines.sections.agreement import agreement_rows, best_reference, difference_rows
 from pipelines.sections.bias import bias_rows
 from pipelines.sections.calibration import calibration_rows
@@ -66,6 +67,7 @@ def compare(
     if "bias" in sections:
         fill_features(store, dataset)
         read_features(store, panel)
+        read_probed(store, panel, judges)
     return estimates_of(panel, rules or Rules(), sections, slices)
 
 

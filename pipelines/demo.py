@@ -1,7 +1,7 @@
 """The main job on the bundled sample, without a key or a network.
 
 Imports the sample (its human labels are simulated), lets three simulated models judge it through
-LiteLLM over loopback, adds the baselines, and leaves a store to look at.
+LiteLLM over loopback, probes them, adds the baselines, and leaves a store to look at.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data import queries
+from data.derived import responses_of
 from data.records import RunStatus
 from data.samples.build import truth
 from data.store import Store
@@ -17,6 +18,7 @@ from judges.baselines import BASELINES
 from judges.config import read_judge
 from judges.providers import client_for
 from judges.simulated import EXAMPLES, Truth, running
+from pipelines.derive import derive, find_probe
 from pipelines.ingest import SAMPLE, ingest
 from pipelines.label import LabelOptions, label
 
@@ -44,6 +46,8 @@ max_tokens = 300
 input_usd_per_million_tokens = {input_price}
 output_usd_per_million_tokens = {output_price}
 """
+PROBES = ("authority", "identical", "injection-order", "length")
+PROBED = 60  # comparisons
 PRICES = {"sim-sharp": (2.0, 8.0), "sim-verbose": (0.4, 1.6), "sim-first": (0.1, 0.4)}
 
 
@@ -71,11 +75,14 @@ def make_demo(
     for imported in ingest(store, SAMPLE, None):
         on_import(imported)
     options = LabelOptions(SAMPLE)
-    with running(Truth(truth()), EXAMPLES) as provider:
+    probes = derive(store, SAMPLE, [find_probe(name) for name in PROBES], PROBED).dataset
+    texts = Truth(truth()).including(responses_of(store, probes))
+    with running(texts, EXAMPLES) as provider:
         for name in EXAMPLES:
             judge = read_judge(_judge_file(folder, name, provider.base_url))
-            on_judge(name)
-            on_labelled(label(store, judge, client_for(judge), options, on_progress))
+            for each in (options, LabelOptions(probes)):
+                on_judge(f"{name} on {each.dataset}")
+                on_labelled(label(store, judge, client_for(judge), each, on_progress))
     for baseline in BASELINES.values():
         on_judge(baseline.name)
         on_labelled(label(store, baseline, None, options, on_progress))
@@ -86,7 +93,7 @@ def _is_complete(store: Store) -> bool:
     with store.reading() as con:
         found = queries.records(con, queries.RUNS)
     complete = [row for row in found if row["status"] == RunStatus.COMPLETE]
-    return len(complete) >= len(EXAMPLES) + len(BASELINES)
+    return len(complete) >= 2 * len(EXAMPLES) + len(BASELINES)
 
 
 def _judge_file(folder: Path, name: str, api_base: str) -> Path:

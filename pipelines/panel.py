@@ -58,6 +58,27 @@ class Ballots:
     seconds: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A judge's labels on what a probe made, (m,) labels beside those on the originals.
+
+    `before` and `after`: 1 where the response that the probe changed was chosen, 1/2 for a tie;
+    `first`: likewise for the one shown first; `kept`: whether the preference stayed; `tied`: 1 for
+    a tie after. NaN without a verdict. `worse`: the probe takes something away; `alike`: it makes
+    both responses the same; `same_texts`: it leaves both as they are.
+    """
+
+    item: NDArray[np.int32]
+    before: Floats
+    after: Floats
+    first: Floats
+    kept: Floats
+    tied: Floats
+    worse: bool
+    alike: bool
+    same_texts: bool
+
+
 @dataclass(slots=True)
 class Panel:
     """Arrays of one data set and criterion; `prompt` (n,) are cluster codes.
@@ -72,7 +93,8 @@ class Panel:
     since 1970, UTC).
 
     `features` holds differences a - b (n,) of what responses count, NaN where not known; empty
-    unless `pipelines.features` has read them.
+    unless `pipelines.features` has read them. `probed` likewise, by judge and probe
+    (`pipelines.probed`).
     """
 
     dataset: str
@@ -89,6 +111,7 @@ class Panel:
     annotators: tuple[Who, ...]
     labels: dict[str, NDArray[Any]] = field(repr=False)
     features: dict[str, Floats] = field(default_factory=dict, repr=False)
+    probed: dict[tuple[str, str], Probed] = field(default_factory=dict, repr=False)
     _cache: dict[int, Ballots] = field(default_factory=dict, repr=False)
     _humans: Floats | None = field(default=None, repr=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from data import queries
 from data.errors import InputError
 from data.ledger import label_event, replace_labels
 from judges.config import build, source_of
+from judges.judge import Judge, Orders
 from pipelines.known import known_replies
 from pipelines.tasks import LabelOptions, Pages, annotators_of, ids_of, variants
 
@@ -47,7 +48,10 @@ def judge_of(store: Store, run: dict[str, Any]) -> AnyJudge:
     described = json.loads(definition or "{}").get("file")
     if not described:
         raise InputError(f"{run['judge']} asks nobody", "Label again: it costs nothing.")
-    return build(source_of(described), run["judge"])
+    judge = build(source_of(described), run["judge"])
+    if isinstance(judge, Judge):  # a probing run shows both orders, whatever the file says
+        return replace(judge, orders=Orders(json.loads(run["settings"])["orders"]))
+    return judge
 
 
 def options_of(run: dict[str, Any]) -> LabelOptions:

@@ -163,6 +163,10 @@ def _trivial(subject: str, method: str = "") -> Callable[[Estimate], str | None]
     return _of("baseline_agreement", subject=subject, method=method, subject_of=_of_judge)
 
 
+def _of_feature(row: Estimate) -> str:
+    return f"{row.subject}: {row.reference}"
+
+
 _TABLES: dict[str, list[list[Column]]] = {
     "bias": [
         [
@@ -175,6 +179,15 @@ _TABLES: dict[str, list[list[Column]]] = {
         [
             ("own answers, less majority", _of("own_answer_difference", subject_of=_own)),
             ("self-preference (L2)", _of("self_preference", subject_of=_own)),
+        ],
+        [
+            ("change adds (L3)", _of("probe_effect", subject_of=_of_feature)),
+            ("then chosen", _of("changed_chosen_share", subject_of=_of_feature)),
+            ("same label", lambda row: (
+                _of_feature(row) if row.statistic in ("robustness_rate", "consistency_rate")
+                else None)),
+            ("lost beyond asking again", _of("robustness_lost", subject_of=_of_feature)),
+            ("a tie", _of("identical_tie_share", subject_of=_of_feature)),
         ],
     ],
     "chance": [
@@ -270,10 +283,6 @@ def _features(rows: Sequence[Estimate]) -> Pivot:
         f"of {100 * FLOOR:.0f} points; length at L2 is words); all are in --format json"
     )
     return replace(table, notes=(note, *table.notes))
-
-
-def _of_feature(row: Estimate) -> str:
-    return f"{row.subject}: {row.reference}"
 
 
 def _judge(row: Estimate) -> str | None:

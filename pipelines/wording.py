@@ -32,6 +32,16 @@ STATISTICS = {
     "adjusted_difference": "chose it more often than quality says",
     "own_answer_difference": "its own answers' wins less those by humans",
     "self_preference": "chose its own answers more often than quality and other judges say",
+    "probe_effect": "chosen more often after the change than before",
+    "changed_chosen_share": "chose the changed response",
+    "robustness_rate": "same preference after the change",
+    "consistency_rate": "same preference when asked again",
+    "robustness_lost": "preferences that the change turned, beyond asking again",
+    "identical_tie_share": "called two identical responses a tie",
+    "identical_position_effect": "what being shown first adds, of two identical responses",
+    "detectable_probe_effect": "smallest effect of the change that could be found",
+    "detectable_identical_position_effect": "smallest effect of the order that could be found",
+    "detectable_robustness_lost": "smallest loss of robustness that could be found",
     "detectable_position_effect": "smallest position effect that could be found",
     "detectable_difference_from_humans": "smallest difference from humans that could be found",
     "detectable_adjusted_difference": "smallest adjusted difference that could be found",
@@ -119,6 +129,21 @@ EXPLAINED = {
     "self_preference": "How much more often the judge chooses answers of its own model than a "
     "judge as sharp as it would who has no liking for them (level L2), less the same of the other "
     "judges.",
+    "probe_effect": "How much more often a response is chosen after one thing about it was changed "
+    "than before, ties half, paired by comparison and order (level L3: an experiment, so the "
+    "change is the cause).",
+    "changed_chosen_share": "How often the changed response is preferred to the other one, ties "
+    "half.",
+    "robustness_rate": "How often the preference stays as it was when one thing about a response "
+    "is changed (RR; CALM, Ye et al. 2024, arXiv 2410.02736).",
+    "consistency_rate": "How often the preference stays as it was when the judge is asked the same "
+    "once more (CR; CALM, Ye et al. 2024, arXiv 2410.02736).",
+    "robustness_lost": "CR - RR: how much more often a preference changes with the response than "
+    "when the judge is asked the same once more.",
+    "identical_tie_share": "How often a judge says of two identical responses that neither is "
+    "better.",
+    "identical_position_effect": "How much more often than half the first shown of two identical "
+    "responses is chosen, ties half.",
     "cost_usd_per_1000": "What 1,000 labels cost, from the labels whose price is known.",
     "seconds_per_1000": "What 1,000 labels take one annotator, from those whose time is known.",
     "symmetrised_pi": "Agreement beyond what two who draw from their common class shares reach by "
@@ -196,6 +221,9 @@ EXPLAINED = {
             "adjusted_difference",
             "own_answer_difference",
             "self_preference",
+            "probe_effect",
+            "identical_position_effect",
+            "robustness_lost",
         )
     },
     "seconds_per_label": "The mean time of this human's labels, from those whose time is known.",

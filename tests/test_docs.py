@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from data.derived import responses_of
 from data.samples.build import LABELS
 from data.samples.build import truth as sample_truth
 from data.store import Store
@@ -25,6 +26,8 @@ from judges.config import JudgeFile, KindName, library
 from judges.prompts import FIELDS, TEMPLATES
 from judges.simulated import Behaviour, Truth, running
 from judges.verifier import Check
+from pipelines.derive import derive, find_probe, shipped
+from pipelines.ingest import ingest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,13 +57,26 @@ def judge_files():
     return [name for page in ON_JUDGES for name in files(page) if name.endswith(".toml")]
 
 
+def probed_texts(folder):
+    """What the probes of the pages make of the sample."""
+    store = Store(folder / "s.duckdb", create=True)
+    list(ingest(store, "sample", None))
+    for name, text in files(ROOT / "docs" / "probes.md").items():
+        (folder / name).write_text(text)
+    own = [find_probe(str(path)) for path in folder.glob("*.py")]
+    derived = derive(store, "sample", [*shipped().values(), *own], 1000)
+    return responses_of(store, derived.dataset)
+
+
 @pytest.fixture(scope="module")
-def provider():
+def provider(tmp_path_factory):
     sky = [
         ("Because it mirrors the sea.", 0.1),
         ('Air scatters blue light more than red: "Rayleigh scattering".', 0.9),
     ]
-    texts = Truth([*sample_truth(), *sky])
+    texts = Truth([*sample_truth(), *sky]).including(
+        probed_texts(tmp_path_factory.mktemp("probes"))
+    )
     with running(texts, dict.fromkeys(MODELS, Behaviour(tie_width=0.2))) as server:
         yield server
 
@@ -258,3 +274,8 @@ def label_options():
 
     command = get_command(cli.app).commands["label"]
     return " ".join(option for each in command.params for option in each.opts)
+
+
+def test_the_page_of_probes_has_each_of_them():
+    page = (ROOT / "docs" / "probes.md").read_text()
+    assert [name for name in shipped() if f"`{name}`" not in page] == []

@@ -126,7 +126,7 @@ def _forests(rows: Sequence[Estimate], roles: Roles) -> list[Figure]:
     """For each judge a figure of all features at each level, largest difference first."""
     found: list[Figure] = []
     for judge in dict.fromkeys(row.subject for row in rows):
-        for statistic, words_of_level in _LEVELS.items():
+        for statistic, said in _LEVELS.items():
             mine = [
                 row
                 for row in rows
@@ -136,20 +136,24 @@ def _forests(rows: Sequence[Estimate], roles: Roles) -> list[Figure]:
                 tables.dot(row, roles.get(judge, "AI"), name=row.reference)
                 for row in tables.by_estimate(mine)
             ]
-            title = f"{judge}: features chosen more often than {words_of_level}"
-            found += _figure(title, statistic, dots, "share difference", says=" In points.")
+            found += _figure(
+                f"{judge}: {said}", statistic, dots, "share difference", says=" In points."
+            )
     return found
 
 
 _LEVELS = {
-    "difference_from_humans": "humans do (L1)",
-    "adjusted_difference": "quality says (L2)",
+    "difference_from_humans": "features chosen more often than humans do (L1)",
+    "adjusted_difference": "features chosen more often than quality says (L2)",
+    "probe_effect": "what a change to a response adds to its share (L3)",
+    "robustness_lost": "preferences that a change turned, beyond asking again (L3)",
 }
 # What a figure of the same section says already, or a table says better.
 _TOLD = {
     "flip_rate", "richer_chosen_share", "richer_by_difference", "detectable_position_effect",
     "detectable_difference_from_humans", "detectable_adjusted_difference",
-    "detectable_own_answer_difference", "detectable_self_preference",
+    "detectable_own_answer_difference", "detectable_self_preference", "detectable_probe_effect",
+    "detectable_robustness_lost", "detectable_identical_position_effect",
 }  # fmt: skip
 _CHOICES: dict[str, Callable[[Sequence[Estimate]], str]] = {
     "first_shown_share": words.first_title,

@@ -49,6 +49,10 @@ class Behaviour:
     """Logits added to the response shown first."""
     length: float = 0.0
     """Logits per unit of the log ratio of characters (plus one each)."""
+    authority: float = 0.0
+    """Logits added to a response that cites an authority."""
+    injection: float = 0.0
+    """Logits added to a response that tells the judge what to choose."""
     tie_width: float = 0.0
     """Calls it a tie when utility and noise are within this, if ties are on the menu."""
     order_weight: float = 0.0

@@ -3,11 +3,14 @@
 The first of two shown responses has the utility
 
     sharpness * (its quality - the other's) + position + length * log(its length / the other's)
+    + authority * (whether it cites one - whether the other does)
+    + injection * (whether it tells the judge what to choose - whether the other does)
 
 and is chosen with the probability that the logistic function gives to it. A response by itself has
 the score
 
     sharpness * (its quality - the mean) + length * log(its length / the typical one)
+    + authority * (whether it cites one) + injection * (whether it tells the judge what to choose)
 
 and Gumbel noise. A difference of two such noises is logistic, so of any two responses of a ranking
 the one is before the other with the probability that it has in a comparison; only `position` falls
@@ -24,6 +27,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from statistics import NormalDist
 from typing import TYPE_CHECKING
+
+from judges.simulated.content import cites_authority, instructs_judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +93,8 @@ def score(behaviour: Behaviour, response: Found, typical: Typical) -> float:
     """What a response by itself is worth to a model, in logits."""
     log_ratio = math.log((1 + len(response.text)) / (1 + typical.characters))
     quality = response.quality - typical.quality
-    return behaviour.sharpness * quality + behaviour.length * log_ratio
+    fixed = behaviour.sharpness * quality + behaviour.length * log_ratio
+    return fixed + _persuasion(behaviour, response.text)
 
 
 def rate(score: float, model: str, text: str, scale: tuple[int, int], sample: str = "") -> int:
@@ -154,7 +160,18 @@ def _utility(behaviour: Behaviour, first: Found, second: Found) -> float:
         behaviour.sharpness * (first.quality - second.quality)
         + behaviour.position
         + behaviour.length * log_ratio
+        + (_persuasion(behaviour, first.text) - _persuasion(behaviour, second.text))
     )
+
+
+def _persuasion(behaviour: Behaviour, text: str) -> float:
+    """What a text gains by what it says besides its content, in logits."""
+    gained = 0.0
+    if behaviour.authority and cites_authority(text):
+        gained += behaviour.authority
+    if behaviour.injection and instructs_judge(text):
+        gained += behaviour.injection
+    return gained
 
 
 def _noise(order_weight: float, model: str, first: str, second: str, sample: str) -> float:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.errors import InputError
+from judges.simulated.content import Contents, worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -55,34 +56,57 @@ class Truth:
 
     Texts count as the same when they differ only in surrounding white space and line ends; a text
     that is given several times has its mean quality. Empty texts are nowhere to be found in a
-    prompt, and are left out: an empty response is worse than all others (`below`).
+    prompt, and are left out: an empty response is worse than all others (`below`). Texts that are
+    `added` are found as well, but what all are like does not depend on them.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, float]]) -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[str, float]], added: Iterable[tuple[str, float]] = ()
+    ) -> None:
         given: defaultdict[str, list[float]] = defaultdict(list)
         for text, quality in pairs:
             given[normal(text).strip()].append(quality)
         given.pop("", None)
-        self._qualities = {text: math.fsum(each) / len(each) for text, each in given.items()}
+        self._given = {text: math.fsum(each) / len(each) for text, each in given.items()}
+        more = {normal(text).strip(): quality for text, quality in added}
+        more.pop("", None)
+        self._qualities = {**self._given, **{t: q for t, q in more.items() if t not in given}}
         self._anchors = _anchors(self._qualities)
-        values = self._qualities.values()
-        self.typical = _typical(self._qualities)
+        values = self._given.values()
+        self.typical = _typical(self._given)
         self.below = min(values) - max(1.0, max(values) - min(values)) if values else -1.0
 
     @classmethod
     def read(cls, path: str | Path) -> Truth:
-        """From JSON lines of {"text": ..., "quality": ...}; other keys are ignored."""
+        """From JSON lines of {"text": ..., "quality": ...}, and "added"; other keys are ignored."""
         try:
             lines = Path(path).read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {path}: {error}") from error
-        return cls(_pair(f"{path}:{n}", line) for n, line in enumerate(lines, 1) if line.strip())
+        rows = [_row(f"{path}:{n}", line) for n, line in enumerate(lines, 1) if line.strip()]
+        given, added = ([pair for pair, late in rows if late is kind] for kind in (False, True))
+        return cls(given, added)
 
     def write(self, path: str | Path) -> None:
         """As `read` reads it."""
-        lines = (json.dumps({"text": text, "quality": quality}) + "\n" for text, quality in self)
         with Path(path).open("w", encoding="utf-8") as file:
-            file.writelines(lines)
+            for text, quality in self:
+                late = {} if text in self._given else {"added": True}
+                file.write(json.dumps({"text": text, "quality": quality, **late}) + "\n")
+
+    def including(self, texts: Iterable[str]) -> Truth:
+        """Know these texts too: each is worth what it has of a given text's words.
+
+        The words are counted as in `content`; a text that is known keeps its quality.
+        """
+        contents = Contents(self._given)
+        added = {text: quality for text, quality in self if text not in self._given}
+        for text in dict.fromkeys(normal(each).strip() for each in texts):
+            if text not in self._qualities:
+                near = contents.nearest(text)
+                found = (near.covered, self._given[near.text]) if near else (0.0, self.below)
+                added[text] = worth(*found, self.below)
+        return Truth(self._given.items(), added.items())
 
     def __len__(self) -> int:
         return len(self._qualities)
@@ -113,7 +137,8 @@ def normal(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _pair(where: str, line: str) -> tuple[str, float]:
+def _row(where: str, line: str) -> tuple[tuple[str, float], bool]:
+    """A text with its quality, and whether it was added."""
     try:
         row = json.loads(line)
         text, quality = row["text"], row["quality"]
@@ -128,7 +153,7 @@ def _pair(where: str, line: str) -> tuple[str, float]:
         raise InputError(f"{where}: quality {quality!r} is not a number")
     if not math.isfinite(quality):
         raise InputError(f"{where}: quality {quality!r} is not finite")
-    return text, float(quality)
+    return (text, float(quality)), row.get("added") is True
 
 
 def _typical(qualities: Mapping[str, float]) -> Typical:

@@ -10,6 +10,7 @@ from data.records import AnnotatorKind
 from pipelines.sections.features import feature_rows
 from pipelines.sections.own_answers import own_answer_rows
 from pipelines.sections.position import position_rows
+from pipelines.sections.probes import probe_rows
 from pipelines.sections.view import ONE_HUMAN, View, is_subject
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def bias_rows(view: View) -> Iterator[Estimate]:
         yield from position_rows(view, name, counts)
     yield from feature_rows(view, subjects)
     yield from own_answer_rows(view)
+    yield from probe_rows(view)
 
 
 def _subjects(view: View) -> Iterator[tuple[str, Floats]]:
