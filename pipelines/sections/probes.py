@@ -9,7 +9,7 @@ import numpy as np
 from data.records import UNCHANGED
 from pipelines.sections.view import DIFFERENCE, View, detectable, row
 from pipelines.stats.intervals import difference_of_ratios
-from pipelines.stats.perturbation import by_item, less_columns, where_all_are_zero, shifted
+from pipelines.stats.perturbation import by_item, less_columns, shifted, where_all_are_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
