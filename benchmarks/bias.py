@@ -10,6 +10,7 @@ import argparse
 import resource
 import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
@@ -43,12 +44,11 @@ def texts(n: int, random: np.random.Generator) -> list[str]:
     return [" ".join(random.choice(WORDS, 260))[:1000] for _ in range(n)]
 
 
-def count(folder: Path, n_responses: int) -> None:
-    """Features of the responses of a store."""
+def make(path: str, n_responses: int) -> None:
+    """A store with so many responses."""
     random = np.random.default_rng(1)
     some, n = texts(2000, random), n_responses // 2
-    store = Store(folder / "s.duckdb", create=True)
-    with store.writing() as con:
+    with Store(path, create=True).writing() as con:
         con.execute("INSERT INTO datasets VALUES ('d', 'made up', true, now()::TIMESTAMP)")
         for start in range(0, n, 50_000):
             rows = range(start, min(n, start + 50_000))
@@ -57,11 +57,18 @@ def count(folder: Path, n_responses: int) -> None:
             con.register("made", made)
             con.execute(ADD)
             con.unregister("made")
-    start_time = perf_counter()
-    fill_features(store, "d")
-    seconds = perf_counter() - start_time
+
+
+def count(path: str, n_responses: int) -> None:
+    """Features of the responses of a store, which another process makes: its memory is not ours."""
+    making = get_context("spawn").Process(target=make, args=(path, n_responses))
+    making.start()
+    making.join()
+    start = perf_counter()
+    fill_features(Store(path), "d")
+    seconds = perf_counter() - start
     show(f"features of {n_responses:,} responses of 1,000 characters, stored", seconds, 100)
-    print(f"   {n_responses / 1e3 / seconds:.0f} MB/s; largest memory so far {memory():,.0f} MB"
+    print(f"   {n_responses / 1e3 / seconds:.0f} MB/s; largest memory {memory():,.0f} MB"
           "   (wanted: < 2,000)")  # fmt: skip
 
 
@@ -137,10 +144,10 @@ def main() -> None:
     parser.add_argument("--responses", type=int, default=1_000_000)
     parser.add_argument("--comparisons", type=int, default=250_000)
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        count(f"{folder}/s.duckdb", options.responses)
     levels(options.comparisons)
     beside_statsmodels(4 * options.comparisons)
-    with tempfile.TemporaryDirectory() as name:
-        count(Path(name), options.responses)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
+from scipy.special import erfcx, ndtr
 
 from pipelines.stats.agreement import TIE, A, B
 from pipelines.stats.intervals import cluster_sums
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 MOST_STEPS = 50
+BLOCK = 4096  # rows
 _PRECISION = 1e-9  # of the last step's gain in log-likelihood
 _TINY = 1e-300
 
@@ -51,14 +52,15 @@ def ordered_probit(x: Floats, shares: Floats, clusters: Integers) -> OrderedProb
     `clusters` (n,) are codes without gaps.
     """
     k = x.shape[1]
+    columns = np.ascontiguousarray(x.T)  # a column together: several times as fast below
     ties = bool(shares[:, TIE].any())
     parameters = np.zeros(k + 1)
     parameters[k] = 0.5 if ties else 0.0
     free = k + ties
     for _ in range(MOST_STEPS):
-        slopes, curvature = _derivatives(x @ parameters[:k], float(parameters[k]), shares)
-        hessian = _hessian(x, curvature)[:free, :free]
-        score = np.append(x.T @ slopes[0], slopes[1].sum())[:free]
+        slopes, hessian = _slopes_and_hessian(columns, parameters, shares)
+        hessian = hessian[:free, :free]
+        score = np.append(columns @ slopes[0], slopes[1].sum())[:free]
         try:
             step = np.linalg.solve(hessian, -score)
         except np.linalg.LinAlgError:
@@ -68,22 +70,55 @@ def ordered_probit(x: Floats, shares: Floats, clusters: Integers) -> OrderedProb
         if abs(score @ step) <= _PRECISION:
             inverse = np.zeros((k + 1, k + 1))
             inverse[:free, :free] = np.linalg.inv(-hessian)
-            rows = np.column_stack([x * slopes[0][:, None], slopes[1]])
+            rows = np.concatenate([columns * slopes[0], slopes[1:]]).T
             return OrderedProbit(
                 parameters[:k], float(parameters[k]), cluster_sums(rows, clusters) @ inverse
             )
-        parameters[:free] += _damped(step, x, parameters, ties)
+        parameters[:free] += _damped(step, columns, parameters, ties)
     return None
 
 
-def _damped(step: Floats, x: Floats, parameters: Floats, ties: bool) -> Floats:
+def _damped(step: Floats, columns: Floats, parameters: Floats, ties: bool) -> Floats:
     """The step, shortened so that no row moves by more than 2 and the width stays positive."""
-    k = x.shape[1]
-    furthest = float(np.abs(x @ step[:k]).max(initial=0.0))
+    k = len(columns)
+    furthest = float(np.abs(step[:k] @ columns).max(initial=0.0))
     factor = min(1.0, 2.0 / furthest) if furthest > 0 else 1.0
     while ties and parameters[k] + factor * step[k] <= 0.1 * parameters[k]:
         factor /= 2
     return factor * step
+
+
+def _slopes_and_hessian(
+    columns: Floats, parameters: Floats, shares: Floats
+) -> tuple[Floats, Floats]:
+    """Slopes (2, n) by mean and width, and the Hessian (k + 1, k + 1), from columns (k, n) of x.
+
+    A block of rows at a time, so that all that is made of it stays in the processor's cache.
+    """
+    k, n = columns.shape
+    slopes, hessian = np.empty((2, n)), np.zeros((k + 1, k + 1))
+    for start in range(0, n, BLOCK):
+        part = slice(start, start + BLOCK)
+        x = columns[:, part]
+        slopes[:, part], (mm, mc, cc) = _derivatives(
+            parameters[:k] @ x, float(parameters[k]), shares[part]
+        )
+        hessian[:k, :k] += (x * mm) @ x.T
+        hessian[:k, k] += x @ mc
+        hessian[k, k] += cc.sum()
+    hessian[k, :k] = hessian[:k, k]
+    return slopes, hessian
+
+
+def _hazard(z: Floats, weights: Floats) -> Floats:
+    """Density over probability, phi(z) / ndtr(z), where a class has any weight; else 0.
+
+    By erfcx, which loses nothing in either tail.
+    """
+    wanted = weights > 0
+    result = np.zeros_like(z)
+    result[wanted] = _ROOT_2_OVER_PI / erfcx(-_ROOT_HALF * z[wanted])
+    return result
 
 
 def _derivatives(
@@ -91,10 +126,8 @@ def _derivatives(
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats, Floats]]:
     """Of the log-likelihood: slopes by mean and width; second derivatives mm, mc, cc; each (n,)."""
     above, below = mean - width, -mean - width  # P(a) = ndtr(above), P(b) = ndtr(below)
-    log_a, log_b = log_ndtr(above), log_ndtr(below)
-    a = np.exp(-0.5 * above**2 - _LOG_ROOT_2_PI - log_a)  # density over probability
-    b = np.exp(-0.5 * below**2 - _LOG_ROOT_2_PI - log_b)
     w_a, w_t, w_b = shares[:, A], shares[:, TIE], shares[:, B]
+    a, b = _hazard(above, w_a), _hazard(below, w_b)
     by_mean, by_width = w_a * a - w_b * b, -w_a * a - w_b * b
     bend_a, bend_b = -w_a * a * (above + a), -w_b * b * (below + b)
     mm, mc, cc = bend_a + bend_b, bend_b - bend_a, bend_a + bend_b
@@ -110,14 +143,5 @@ def _derivatives(
     return (by_mean, by_width), (mm, mc, cc)
 
 
-def _hessian(x: Floats, curvature: tuple[Floats, Floats, Floats]) -> Floats:
-    mm, mc, cc = curvature
-    k = x.shape[1]
-    result = np.empty((k + 1, k + 1))
-    result[:k, :k] = x.T @ (x * mm[:, None])
-    result[:k, k] = result[k, :k] = x.T @ mc
-    result[k, k] = cc.sum()
-    return result
-
-
 _LOG_ROOT_2_PI = 0.5 * float(np.log(2 * np.pi))
+_ROOT_HALF, _ROOT_2_OVER_PI = float(np.sqrt(0.5)), float(np.sqrt(2 / np.pi))
