@@ -13,7 +13,7 @@ from app.reporting import add_features
 from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import clean, out, print_json
 from data.store import Store
-from pipelines.card import LEVELS, bias_card
+from pipelines.card import FIRMNESS, LEVELS, bias_card
 from pipelines.compare import estimates_of
 from pipelines.estimates import as_row
 from pipelines.panel import read_panel
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipelines.panel import Panel
     from pipelines.sections.view import Rules
 
-CHECKS = "What it should not fall for"
+CHECKS, FIRM = "What it should not fall for", "How firm its labels are"
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
 
 
@@ -72,9 +72,10 @@ def _lines(card: Card, panel: Panel) -> Iterator[tuple[str, str]]:
         ("Found", card.found),
         ("Not clear", card.undecided),
         ("Looked for and not found", card.not_found),
-        (CHECKS, card.checks),
+        (CHECKS, [each for each in card.checks if each.row.statistic not in FIRMNESS]),
+        (FIRM, [each for each in card.checks if each.row.statistic in FIRMNESS]),
     ):  # fmt: skip
-        if heading == CHECKS and not statements:
+        if heading in (CHECKS, FIRM) and not statements:
             continue
         yield "heading", heading
         if not statements:

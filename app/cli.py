@@ -509,6 +509,38 @@ def features(
     run_features(store, dataset, add, sql, python, remove, as_json=as_json)
 
 
+@app.command()
+def price(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    annotator: Annotated[
+        str | None,
+        typer.Option(help="Of whom; default: every human without a price of their own."),
+    ] = None,
+    per_label: Annotated[float | None, typer.Option(metavar="USD", help="For each label.")] = None,
+    per_hour: Annotated[
+        float | None, typer.Option(metavar="USD", help="For each hour of measured time.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Where the price is from.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the price in force away.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What a label costs: set it, dated and with a note; without a price, list those in force.
+
+    \b
+    Examples:
+      concord price --dataset mine
+      concord price --dataset mine --per-label 0.5 --note "pool of June"
+      concord price --dataset mine --annotator ann --per-hour 18
+      concord price --dataset mine --annotator gpt-4 --per-label 0.004
+      concord price --dataset mine --annotator ann --remove
+    """  # fmt: skip
+    from app.pricing import Wanted, run_price
+
+    wanted = Wanted(annotator, per_label, per_hour, note, remove)
+    run_price(store, dataset, wanted, as_json=as_json)
+
+
 runs = typer.Typer(help="Labelling runs: progress, spend, failures, how to go on.")
 app.add_typer(runs, name="runs")
 labels = typer.Typer(help="What to do with labels that are there.", no_args_is_help=True)
@@ -665,6 +697,57 @@ def card(
 
     rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
     run_card(store, judge, dataset, criterion, rules, CardForm.JSON if as_json else form)
+
+
+@app.command()
+def strategy(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    budget: Annotated[
+        float | None, typer.Option(help="Most quality for at most so many US dollars.")
+    ] = None,
+    quality: Annotated[
+        float | None, typer.Option(help="Least cost for at least this share of matches: 0.8.")
+    ] = None,
+    tradeoff: Annotated[
+        float | None,
+        typer.Option(help="US dollars that a point of quality is worth on 1,000 comparisons."),
+    ] = None,
+    comparisons: Annotated[int, typer.Option(min=1, help="How many are to be labelled.")] = 1000,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Only this judge, and others named so. Repeatable.")
+    ] = None,
+    criterion: Annotated[str | None, typer.Option(help="A criterion of the labels.")] = None,
+    by: Annotated[
+        Slices | None, typer.Option(help="Choose for each slice too: category, length, models.")
+    ] = None,
+    unparsed: Annotated[
+        Unparsed, typer.Option(help="Replies without a verdict: drop, tie or wrong.")
+    ] = Unparsed.DROP,
+    everything: Annotated[bool, typer.Option("--all", help="Show every strategy.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which feedback to buy: humans, a judge, a jury, or a judge with some sent to humans.
+
+    Quality is how often a label matches a human who had no part in it; prices are those of the
+    labels, or of `concord price`.
+
+    \b
+    Examples:
+      concord strategy --dataset mine --budget 2000 --comparisons 10000
+      concord strategy --dataset mine --quality 0.85
+      concord strategy --dataset mine --tradeoff 5 --by category
+    """
+    from app.strategy import run_strategy
+    from pipelines.sections.view import Rules, UnparsedRule
+    from pipelines.strategy import Goal
+
+    goal = Goal(comparisons, budget, quality, tradeoff)
+    rules = Rules(unparsed=UnparsedRule(unparsed))
+    run_strategy(
+        store, dataset, criterion, judge or (), rules, goal, by, everything=everything,
+        as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command("compare")

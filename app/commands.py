@@ -47,6 +47,12 @@ def report(store: str, dataset: str) -> str:
     return line("concord", "report", "--dataset", dataset, "--store", store)
 
 
+def report_cost(store: str, dataset: str) -> str:
+    """What labels cost and take, and what those that match a human cost."""
+    words = ["concord", "report", "--section", "cost", "--dataset", dataset, "--store", store]
+    return line(*words)
+
+
 def report_slices(store: str, dataset: str) -> str:
     """The same by category too."""
     return f"{report(store, dataset)} --slices"
@@ -62,9 +68,9 @@ def runs(store: str) -> str:
     return line("concord", "runs", "--store", store)
 
 
-def own_judge() -> str:
-    """A judge file to start from: both orders and a price are set there."""
-    return line("concord", "judges", EXAMPLE_JUDGE) + " > my-judge.toml"
+def price(store: str, dataset: str) -> str:
+    """What labels cost as somebody said, and who has no price."""
+    return line("concord", "price", "--dataset", dataset, "--store", store)
 
 
 def after_overview(store: str, dataset: str, rows: Sequence[Estimate]) -> tuple[str, str]:

@@ -52,8 +52,14 @@ def run_probe(
             "A probe changes one response of two: probe a pairwise or a rating judge.",
         )
     wanted = [name.strip() for name in names.split(",") if name.strip()]
+    own = getattr(given.chosen_judge(), "template", None)
+    others = [find_paraphrase(name) for name in paraphrases]
+    if own is not None and any(other.source == own.text for other in others):
+        raise InputError(
+            "a paraphrase is the judge's own template", "Name another one, or a .md file."
+        )
     probes = list(shipped().values()) if wanted == [EVERY] else [find_probe(n) for n in wanted]
-    derived = derive(store, dataset, [*probes, *map(find_paraphrase, paraphrases)], n)
+    derived = derive(store, dataset, [*probes, *others], n)
     _say_derived(derived)
     given = replace(given, dataset=derived.dataset)
     if dry_run:

@@ -40,8 +40,9 @@ SELECT dataset FROM datasets
 WHERE dataset NOT IN (SELECT dataset FROM comparisons WHERE parent_id IS NOT NULL)
 ORDER BY dataset
 """
-_BY_KIND = """
-ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name
+BY_KIND = """
+ORDER BY CASE kind WHEN 'human' THEN 0 WHEN 'aggregate' THEN 1 WHEN 'judge' THEN 2 ELSE 3 END, name,
+         annotator_id
 """
 ANNOTATORS = f"""
 SELECT annotator_id, name, kind, anonymous, model, count(*) AS labels,
@@ -50,14 +51,14 @@ SELECT annotator_id, name, kind, anonymous, model, count(*) AS labels,
 FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
 WHERE comparisons.dataset = $dataset
 GROUP BY annotator_id, name, kind, anonymous, model
-{_BY_KIND}"""
+{BY_KIND}"""
 LABELLERS = f"""
 SELECT annotator_id, name, kind, anonymous, model, list(DISTINCT criterion) AS criteria
 FROM (SELECT annotator_id, criterion FROM labels JOIN comparisons USING (comparison_id)
       WHERE dataset = $dataset GROUP BY ALL)
 JOIN annotators USING (annotator_id)
 GROUP BY annotator_id, name, kind, anonymous, model
-{_BY_KIND}"""
+{BY_KIND}"""
 CRITERIA = """
 SELECT DISTINCT criterion FROM labels JOIN comparisons USING (comparison_id)
 WHERE dataset = $dataset ORDER BY criterion
@@ -84,7 +85,8 @@ FROM labels JOIN items USING (comparison_id) JOIN names USING (annotator_id)
 WHERE criterion = $criterion
 """
 # What probes made of the comparisons of a data set: each label beside that on the original, in the
-# same order. A probe whose data set was made twice counts once, by its newest labels.
+# same order. A probe whose data set was made twice counts once, by its newest labels; one whose
+# text has changed since counts in its newest form.
 PROBED = f"""
 WITH items AS (
     SELECT comparison_id AS parent_id,
@@ -93,32 +95,33 @@ WITH items AS (
 cells AS (
     SELECT item, perturbation, metadata->>'changed' AS changed,
            coalesce((metadata->>'worse')::BOOLEAN, false) AS worse, response_a, response_b,
-           annotator_id, shown, repeat, preference
+           annotator_id, name, shown, repeat, preference,
+           coalesce(p_a, CASE preference WHEN 'a' THEN 1.0 WHEN 'tie' THEN 0.5
+                                         WHEN 'b' THEN 0.0 END) AS score
     FROM comparisons JOIN items USING (parent_id) JOIN labels USING (comparison_id)
-    WHERE criterion = $criterion
+    JOIN annotators USING (annotator_id)
+    WHERE criterion = $criterion AND status NOT IN ('skipped', 'failed')
+        AND kind IN ('judge', 'baseline')
     QUALIFY row_number() OVER (PARTITION BY item, perturbation, annotator_id, shown, repeat
-                               ORDER BY labels.created_at DESC, comparison_id) = 1)
-SELECT name AS judge, child.perturbation AS probe, child.item, child.worse,
+                               ORDER BY labels.created_at DESC, comparison_id) = 1
+        AND metadata->>'source' IS NOT DISTINCT FROM first_value(metadata->>'source')
+            OVER (PARTITION BY perturbation, annotator_id ORDER BY labels.created_at DESC))
+SELECT child.annotator_id::VARCHAR AS annotator_id, child.name AS judge,
+       child.perturbation AS probe, child.item, child.worse,
        child.response_a = child.response_b AS alike,
        (child.response_a = original.response_a AND child.response_b = original.response_b)
            AS same_texts,
-       CASE WHEN original.preference = 'tie' THEN 0.5
-            WHEN original.preference IS NOT NULL THEN (original.preference = child.changed)::INTEGER
-            END::DOUBLE AS before,
-       CASE WHEN child.preference = 'tie' THEN 0.5
-            WHEN child.preference IS NOT NULL THEN (child.preference = child.changed)::INTEGER
-            END::DOUBLE AS after,
+       CASE child.changed WHEN 'a' THEN original.score ELSE 1 - original.score END AS before,
+       CASE child.changed WHEN 'a' THEN child.score ELSE 1 - child.score END AS after,
        (child.preference = original.preference)::DOUBLE AS kept,
        (child.preference = 'tie')::DOUBLE AS tied,
-       CASE WHEN child.preference = 'tie' THEN 0.5
-            ELSE ((child.preference = 'a') = (child.shown = 'ab'))::INTEGER END::DOUBLE AS first
+       CASE child.shown WHEN 'ab' THEN child.score WHEN 'ba' THEN 1 - child.score END AS first
 FROM cells child JOIN cells original
     ON original.perturbation = '{ORIGINAL}' AND original.item = child.item
     AND original.annotator_id = child.annotator_id AND original.repeat = child.repeat
     AND original.shown IS NOT DISTINCT FROM child.shown
-JOIN annotators ON annotators.annotator_id = child.annotator_id
 WHERE child.perturbation <> '{ORIGINAL}'
-ORDER BY judge, probe, child.item, child.shown, child.repeat
+ORDER BY judge, child.annotator_id, probe, child.item, child.shown, child.repeat
 """
 WITH_TEXTS = """
 FROM comparisons WHERE dataset = $dataset
@@ -246,7 +249,8 @@ ORDER BY comparisons.comparison_id, kind, name, criterion, shown, repeat
 """
 VERSION = """
 SELECT concat_ws('/', (SELECT count(*) FROM labels), (SELECT max(created_at) FROM labels),
-                 (SELECT count(*) FROM comparisons), (SELECT max(imported_at) FROM imports))
+                 (SELECT count(*) FROM comparisons), (SELECT max(imported_at) FROM imports),
+                 (SELECT count(*) FROM prices), (SELECT max(set_at) FROM prices))
 """
 
 
@@ -354,7 +358,7 @@ def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
     except duckdb.Error as error:
         raise InputError(
             f"the query failed: {first_line(error)}",
-            "Tables: datasets, comparisons, annotators, labels, replies, runs, features.",
+            "Tables: datasets, comparisons, annotators, labels, prices, replies, runs, features.",
         ) from error
 
 

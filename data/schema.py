@@ -74,10 +74,17 @@ CREATE TABLE features (
     comparison_id UUID, feature VARCHAR, version VARCHAR, a DOUBLE, b DOUBLE);
 """
 
+PRICES = """
+CREATE TABLE prices (
+    dataset VARCHAR, annotator VARCHAR, usd_per_label DOUBLE, usd_per_hour DOUBLE, note VARCHAR,
+    set_at TIMESTAMP);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("tables", TABLES),
     Migration("runs with money", RUNS_WITH_MONEY),
     Migration("features of responses", FEATURES_OF_RESPONSES),
+    Migration("prices", PRICES),
 )
 
 RECORD_VERSION = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR)"

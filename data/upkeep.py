@@ -16,6 +16,7 @@ REMOVE = (
     f"DELETE FROM labels WHERE {OF_DATASET}",
     f"DELETE FROM features WHERE {OF_DATASET}",
     "DELETE FROM comparisons WHERE dataset = $dataset",
+    "DELETE FROM prices WHERE dataset = $dataset",
     "DELETE FROM annotators WHERE dataset = $dataset",
     "DELETE FROM imports WHERE dataset = $dataset",
     "DELETE FROM datasets WHERE dataset = $dataset",

@@ -11,8 +11,8 @@ from pipelines.estimates import ALL
 from pipelines.findings import comparisons_of, figure_of, find
 from pipelines.multiplicity import clear_of_zero
 from pipelines.sections.features import FLOOR, is_bias
-from pipelines.sections.probes import WORSE
-from pipelines.sections.view import ONE_HUMAN
+from pipelines.sections.probes import MANY_LOST, WORSE
+from pipelines.sections.view import MAJORITY, ONE_HUMAN
 from pipelines.wording import points
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ _EFFECTS = {
     "self_preference": OWN,
     "probe_effect": L3,
     "identical_position_effect": L3,
+    "verdicts_lost": L3,
 }
 # What a judge should not fall for: it takes something away, or leaves nothing to choose between.
+FIRMNESS = ("consistency_rate", "robustness_lost")
 _CHECKS = {
     "changed_chosen_share": "A response changed by {probe} is chosen all the same in {figure}.",
     "identical_tie_share": "Two identical responses are called a tie in {figure}.",
@@ -81,17 +83,18 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
     """From the bias rows of a data set. Raises InputError where none is of this judge."""
     mine = [row for row in rows if (row.subject, row.slice) == (judge, ALL)]
     effects = [row for row in mine if row.statistic in _EFFECTS and row.method != WORSE]
-    if not effects:
-        names = sorted({row.subject for row in rows if row.statistic in _EFFECTS} - {ONE_HUMAN})
+    if not mine:
+        names = sorted({row.subject for row in rows} - {ONE_HUMAN, MAJORITY})
         raise InputError(f"no judge {judge!r} in this data set", f"There are: {', '.join(names)}.")
-    clear = clear_of_zero(effects)
+    clear = clear_of_zero(effects, level_of)
+    clear = [row for row in clear if MANY_LOST not in (row.note or "")]
     open_ = [row for row in effects if row not in clear and row.low is not None]
     none = [row for row in open_ if (row.low or 0.0) <= 0 <= (row.high or 0.0)]
     return Card(
         judge,
-        tuple(Statement(_EFFECTS[r.statistic], _found(r, rows), r) for r in clear),
-        tuple(Statement(_EFFECTS[r.statistic], _undecided(r), r) for r in open_ if r not in none),
-        tuple(Statement(_EFFECTS[r.statistic], _not_found(r, mine), r) for r in none),
+        tuple(Statement(level_of(r), _found(r, rows), r) for r in clear),
+        tuple(Statement(level_of(r), _undecided(r), r) for r in open_ if r not in none),
+        tuple(Statement(level_of(r), _not_found(r, mine), r) for r in none),
         tuple(
             Statement(L3, _check(row), row)
             for statistic in _CHECKS
@@ -102,10 +105,15 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
     )
 
 
+def level_of(row: Estimate) -> str:
+    """The level that an effect is at."""
+    return _EFFECTS[row.statistic]
+
+
 def _found(row: Estimate, rows: Sequence[Estimate]) -> str:
     size = f"{points(abs(row.estimate or 0.0)).lstrip('+')} points"
     more = "more" if (row.estimate or 0.0) > 0 else "less"
-    rests = f"({figure_of(row)}; {comparisons_of(row)})"
+    rests = f"({figure_of(row)}; {comparisons_of(row)}{_left_out(row)})"
     if row.statistic == "position_effect":
         flips = _flips(row, rows)
         return f"It chooses the response shown first {size} {more} often than half {rests}.{flips}"
@@ -119,7 +127,11 @@ def _found(row: Estimate, rows: Sequence[Estimate]) -> str:
     if row.statistic == "probe_effect":
         return f"A response changed by {_probe(row)} is chosen {size} {more} often {rests}."
     if row.statistic == "identical_position_effect":
-        return f"Of two identical responses it chooses the first {size} {more} often {rests}."
+        what = "Of two identical responses it chooses the first"
+        return f"{what} {size} {more} often than half {rests}."
+    if row.statistic == "verdicts_lost":
+        what = f"A change by {_probe(row)} leaves it without a verdict"
+        return f"{what} {size} {more} often {rests}."
     what = f"the response with more {_feature(row)}"
     if row.statistic == "adjusted_difference":
         return (
@@ -130,7 +142,9 @@ def _found(row: Estimate, rows: Sequence[Estimate]) -> str:
 
 
 def _is_check(row: Estimate) -> bool:
-    """Whether a row is of something that a judge should not fall for."""
+    """Whether a row is of something that a judge should not fall for, or of how firm it is."""
+    if row.statistic == "identical_tie_share":
+        return bool(row.estimate)  # none: whether it may say tie at all is not known here
     return row.statistic in _CHECKS and (
         row.statistic != "changed_chosen_share" or row.method == WORSE
     )
@@ -138,7 +152,14 @@ def _is_check(row: Estimate) -> bool:
 
 def _check(row: Estimate) -> str:
     probe = row.reference if row.statistic == "robustness_lost" else _probe(row)
-    return _CHECKS[row.statistic].format(probe=probe, figure=_figures(row))
+    figure = f"{figure_of(row)} ({comparisons_of(row)}{_left_out(row)})"
+    return _CHECKS[row.statistic].format(probe=probe, figure=figure)
+
+
+def _left_out(row: Estimate) -> str:
+    """What an L3 figure leaves out."""
+    note = row.note or ""
+    return f"; {note}" if note.startswith("left out") else ""
 
 
 def _probe(row: Estimate) -> str:
@@ -165,6 +186,8 @@ def _flips(row: Estimate, rows: Sequence[Estimate]) -> str:
 def _undecided(row: Estimate) -> str:
     if row.method.startswith("L2") and not is_bias(row.low, row.high):
         why = f"not 0, and not clear of the {100 * FLOOR:.0f} points that the model may be off"
+    elif MANY_LOST in (row.note or ""):
+        why = row.note or ""
     else:
         why = "not 0 by itself, and not clear among as many as were looked at"
     return f"{_name(row)}: {_figures(row)}; {why}."
@@ -173,7 +196,9 @@ def _undecided(row: Estimate) -> str:
 def _not_found(row: Estimate, mine: Sequence[Estimate]) -> str:
     least = find(mine, f"detectable_{row.statistic}", reference=row.reference)
     size = (
-        f"; {points(least[0].estimate).lstrip('+')} points would have been found" if least else ""
+        f"; {points(least[0].estimate).lstrip('+')} points would differ from 0 in 80% of such data"
+        if least
+        else ""
     )
     return f"{_name(row)}: {_figures(row)}{size}."
 
@@ -184,6 +209,7 @@ def _name(row: Estimate) -> str:
         "own_answer_difference": "Another win rate of its own answers than the humans'",
         "self_preference": "Self-preference",
         "probe_effect": f"What {row.reference} adds to a response",
+        "verdicts_lost": f"Verdicts lost by {row.reference}",
         "identical_position_effect": "An effect of the order, of two identical responses",
     }.get(row.statistic, _feature(row).capitalize())
 
@@ -193,10 +219,10 @@ def _figures(row: Estimate) -> str:
 
 
 def _not_looked_at(effects: Sequence[Estimate]) -> Iterator[str]:
-    levels = {_EFFECTS[row.statistic] for row in effects}
+    levels = {level_of(row) for row in effects}
     if L3 not in levels:
         yield NO_EXPERIMENT
-    if L1 not in levels:
+    elif not levels & {L1, POSITION}:
         yield NOT_LABELLED
 
 
@@ -205,7 +231,7 @@ def _not_known(rows: Iterator[Estimate]) -> Iterator[str]:
     about: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         why = row.note or "there is no interval"
-        about.setdefault((_EFFECTS[row.statistic], why), []).append(_feature(row))
+        about.setdefault((level_of(row), why), []).append(_feature(row))
     for (level, why), names in about.items():
-        what = f"{level} of {', '.join(names)}" if level in (L1, L2) else level.capitalize()
+        what = f"{level} of {', '.join(names)}" if level in (L1, L2, L3) else level.capitalize()
         yield f"{what}: {why}."

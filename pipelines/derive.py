@@ -72,7 +72,8 @@ class Probe:
             changed = self._changed(Given(it.prompt, texts[side], other, author))
             if changed is not None and changed != texts[side]:
                 texts[side] = changed
-                yield Child(parent, self.name, side, texts["a"], texts["b"], {"worse": self.worse})
+                yield Child(parent, self.name, side, texts["a"], texts["b"],
+                            {"worse": self.worse, "source": _digest(self.source)})  # fmt: skip
                 return
 
     def _changed(self, given: Given) -> str | None:
@@ -166,8 +167,8 @@ def derive(
 ) -> Derived:
     """Make, once, the data set of these probes on the first `n` comparisons they apply to.
 
-    Beside each changed comparison stands its original; every second one is asked once more
-    unchanged. Raises InputError where no comparison of the data set has texts.
+    Beside each changed comparison stands its original; every second one of each probe is asked
+    once more unchanged. Raises InputError where no comparison of the data set has texts.
     """
     if n < 1 or not probes:
         raise InputError("nothing to probe", "At least one probe, on at least one comparison.")
@@ -211,13 +212,12 @@ def _made(
         if not wanted:
             return
         children = [child for probe in wanted for child in probe.children(parent)]
-        counts.update(child.perturbation for child in children)
         if children:
             yield from children
             yield _same(parent, ORIGINAL, {})
-            counts[ORIGINAL] += 1
-            if counts[ORIGINAL] % 2:
-                yield _same(parent, UNCHANGED, {})
+        if any(counts[child.perturbation] % 2 == 0 for child in children):
+            yield _same(parent, UNCHANGED, {})
+        counts.update(child.perturbation for child in children)
 
 
 def _same(parent: Parent, name: str, about: dict[str, Any]) -> Child:

@@ -1,4 +1,4 @@
-"""Many differences looked at together: which of them are clear, not by chance of their number."""
+"""Many differences looked at together: which are clear, not by chance of their number."""
 
 from __future__ import annotations
 
@@ -11,21 +11,30 @@ from pipelines.sections.features import FLOOR
 from pipelines.stats.intervals import LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pipelines.estimates import Estimate
 
 RATE = 1 - LEVEL  # of false ones among those called clear (Benjamini & Hochberg 1995)
 
 
-def clear_of_zero(rows: Iterable[Estimate]) -> list[Estimate]:
-    """The rows whose difference from 0 stands among all of these rows, L2 ones clear of the floor.
+def clear_of_zero(
+    rows: Iterable[Estimate], level: Callable[[Estimate], str] = lambda row: row.statistic
+) -> list[Estimate]:
+    """The rows whose difference from 0 stands among all rows of their level.
 
-    p-values are those of the rows' own intervals; rows without one take no part.
+    Each level is a family of its own: what is sure at one must not make another one's threshold
+    lenient. L2 has to be clear of its floor. p-values are those of the rows' own intervals; rows
+    without one take no part.
     """
-    family = [row for row in rows if row.estimate is not None and row.low is not None]
-    if not family:
-        return []
+    families: dict[str, list[Estimate]] = {}
+    for row in rows:
+        if row.estimate is not None and row.low is not None:
+            families.setdefault(level(row), []).append(row)
+    return [row for family in families.values() for row in _clear(family)]
+
+
+def _clear(family: list[Estimate]) -> list[Estimate]:
     values = np.array([row.estimate for row in family])
     ends = np.array([(row.low, row.high) for row in family], dtype=float)
     freedom = np.array([row.n_prompts - 1.0 for row in family])

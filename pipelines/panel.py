@@ -5,7 +5,6 @@ Read once from the store; every statistic is made from it.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ import numpy as np
 
 from data import queries
 from data.errors import InputError
+from data.names import told_apart
+from data.prices import price_of, prices_in_force
 from data.records import OVERALL, AnnotatorKind
 from pipelines.threads import in_threads
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from data.prices import Price
     from data.store import Store
 
     Floats = NDArray[np.float64]
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
 
 AB, BA, UNKNOWN = 0, 1, 2
 UNPARSED = 3
-# Subjects that are no annotators.
-RESERVED = ("one human", "human ceiling", "human majority", "humans")
+HOUR = 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,11 @@ class Ballots:
 class Probed:
     """A judge's labels on what a probe made, (m,) labels beside those on the originals.
 
-    `before` and `after`: 1 where the response that the probe changed was chosen, 1/2 for a tie;
-    `first`: likewise for the one shown first; `kept`: whether the preference stayed; `tied`: 1 for
-    a tie after. NaN without a verdict. `worse`: the probe takes something away; `alike`: it makes
-    both responses the same; `same_texts`: it leaves both as they are.
+    `before` and `after`: P(the response that the probe changed is preferred), 1, 1/2 for a tie or 0
+    where none was stated; `first`: likewise of the one shown first, NaN where none was; `kept`:
+    whether the preference stayed; `tied`: 1 for a tie after. NaN without a verdict. `worse`: the
+    probe takes something away; `alike`: it makes both responses the same; `same_texts`: it leaves
+    both as they are.
     """
 
     item: NDArray[np.int32]
@@ -210,7 +212,7 @@ def read_panel(
         queries.check_dataset(con, dataset)
         everyone = queries.records(con, queries.LABELLERS, dataset=dataset)
         criterion = _criterion(everyone, dataset, criterion)
-        found = _wanted(_named([r for r in everyone if criterion in r["criteria"]]), judges)
+        found = _wanted(told_apart(r for r in everyone if criterion in r["criteria"]), judges)
         items = queries.table(con, queries.ITEMS, dataset=dataset)
         labels = queries.table(
             con,
@@ -219,6 +221,7 @@ def read_panel(
             criterion=criterion,
             annotators=[row["annotator_id"] for row in found],
         )
+        prices = prices_in_force(con, dataset)
         [(simulated,)] = queries.rows(
             con, "SELECT simulated FROM datasets WHERE dataset = $dataset", dataset=dataset
         )
@@ -232,6 +235,8 @@ def read_panel(
     columns["annotator"] = place[columns["annotator"]]
     found = [found[k] for k in present]  # others have labels of parts of comparisons only
     order = np.argsort(columns["annotator"], kind="stable")
+    ordered = {name: c[order] if c.strides[0] else c for name, c in columns.items()}
+    annotators = tuple(_who(row) for row in found)
     return Panel(
         dataset=dataset,
         criterion=criterion,
@@ -244,9 +249,27 @@ def read_panel(
         model_a=model_a,
         model_b=model_b,
         n_with_texts=int(np.isfinite(lengths[0] + lengths[1]).sum()),
-        annotators=tuple(_who(row) for row in found),
-        labels={name: c[order] if c.strides[0] else c for name, c in columns.items()},
+        annotators=annotators,
+        labels={**ordered, "cost_usd": _priced(ordered, annotators, prices)},
     )
+
+
+def _priced(
+    labels: dict[str, NDArray[Any]], annotators: Sequence[Who], prices: Sequence[Price]
+) -> Floats:
+    """What each label costs: by the price that a user set, else as it was stored."""
+    found = [price_of(prices, who.name, who.kind) for who in annotators]
+    cost: Floats = labels["cost_usd"]
+    if not any(found):
+        return cost
+    cost = cost if cost.flags.writeable else np.array(cost)
+    edges = np.searchsorted(labels["annotator"], np.arange(len(found) + 1, dtype=np.int16))
+    for price, start, end in zip(found, edges[:-1], edges[1:], strict=True):
+        if price is not None and price.usd_per_label is not None:
+            cost[start:end] = price.usd_per_label
+        elif price is not None and price.usd_per_hour is not None:
+            cost[start:end] = price.usd_per_hour / HOUR * labels["seconds"][start:end]
+    return cost
 
 
 def _who(row: dict[str, Any]) -> Who:
@@ -290,16 +313,6 @@ def _models(items: Any) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.
     place = {name: k for k, name in enumerate(names)}
     codes = [np.array([-1 if n is None else place[n] for n in names], np.int32) for names in pairs]
     return tuple(names), codes[0], codes[1]
-
-
-def _named(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With names by which rows can be told apart: the second of a name is `name (2)`."""
-    seen = Counter(RESERVED)
-    for row in found:
-        seen[row["name"]] += 1
-        if seen[row["name"]] > 1:
-            row["name"] = f"{row['name']} ({seen[row['name']]})"
-    return found
 
 
 def _criterion(everyone: list[dict[str, Any]], dataset: str, wanted: str | None) -> str:

@@ -53,7 +53,7 @@ def tables_of(section: str, rows: Sequence[Estimate]) -> list[Pivot]:
 
 
 _COLUMNS = {
-    "cost": ("cost_usd_per_1000", "seconds_per_1000"),
+    "cost": ("cost_usd_per_1000", "cost_usd_per_match", "seconds_per_1000"),
     "humans": ("agreement_with_others", "drift", "seconds_per_label", "tie_share"),
 }
 _SHORT = {
@@ -66,6 +66,7 @@ _SHORT = {
     "majority_agreement": "with",
     "coverage": "usable",
     "cost_usd_per_1000": "cost per 1,000",
+    "cost_usd_per_match": "per 1,000 that match",
     "seconds_per_1000": "time per 1,000",
 }
 Column = tuple[str, "Callable[[Estimate], str | None]"]
@@ -188,6 +189,7 @@ _TABLES: dict[str, list[list[Column]]] = {
                 else None)),
             ("lost beyond asking again", _of("robustness_lost", subject_of=_of_feature)),
             ("a tie", _of("identical_tie_share", subject_of=_of_feature)),
+            ("first adds", _of("identical_position_effect", subject_of=_of_feature)),
         ],
     ],
     "chance": [

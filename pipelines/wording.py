@@ -39,6 +39,8 @@ STATISTICS = {
     "robustness_lost": "preferences that the change turned, beyond asking again",
     "identical_tie_share": "called two identical responses a tie",
     "identical_position_effect": "what being shown first adds, of two identical responses",
+    "verdicts_lost": "labels that the change leaves without a verdict",
+    "detectable_verdicts_lost": "smallest loss of verdicts that could be found",
     "detectable_probe_effect": "smallest effect of the change that could be found",
     "detectable_identical_position_effect": "smallest effect of the order that could be found",
     "detectable_robustness_lost": "smallest loss of robustness that could be found",
@@ -48,6 +50,11 @@ STATISTICS = {
     "detectable_own_answer_difference": "smallest difference for own answers that could be found",
     "detectable_self_preference": "smallest self-preference that could be found",
     "cost_usd_per_1000": "cost per 1,000 labels",
+    "strategy_quality": "matches a human",
+    "strategy_usd_per_1000": "cost of 1,000 comparisons",
+    "strategy_difference": "matches a human more often than the recommended one",
+    "recommended_quality": "what the recommended strategy matches where it was not chosen",
+    "cost_usd_per_match": "cost per 1,000 labels that match one human",
     "seconds_per_1000": "time per 1,000 labels",
     "symmetrised_pi": "agreement beyond chance (Scott's pi, a and b alike)",
     "scott_pi": "Scott's pi",
@@ -138,13 +145,24 @@ EXPLAINED = {
     "is changed (RR; CALM, Ye et al. 2024, arXiv 2410.02736).",
     "consistency_rate": "How often the preference stays as it was when the judge is asked the same "
     "once more (CR; CALM, Ye et al. 2024, arXiv 2410.02736).",
-    "robustness_lost": "CR - RR: how much more often a preference changes with the response than "
-    "when the judge is asked the same once more.",
+    "robustness_lost": "CR - RR on comparisons that have both: how much more often a preference "
+    "changes with the response than when the judge is asked the same once more.",
+    "verdicts_lost": "Labels without a verdict after the change less those before it: where there "
+    "are many, the other figures of the probe rest on what is left.",
     "identical_tie_share": "How often a judge says of two identical responses that neither is "
     "better.",
     "identical_position_effect": "How much more often than half the first shown of two identical "
     "responses is chosen, ties half.",
     "cost_usd_per_1000": "What 1,000 labels cost, from the labels whose price is known.",
+    "cost_usd_per_match": "What 1,000 labels that equal the label of one (other) human cost: the "
+    "cost of a label divided by how often it matches, on the comparisons where both are known.",
+    "strategy_quality": "How often the label that a strategy buys equals that of one human who had "
+    "no part in it.",
+    "strategy_usd_per_1000": "What the labels of 1,000 comparisons cost, of humans and judges.",
+    "strategy_difference": "A strategy's quality less that of the recommended one, on the same "
+    "comparisons.",
+    "recommended_quality": "The quality of what nine tenths of the prompts recommend, on the other "
+    "tenth: the best of many looks better than it is where it was chosen.",
     "seconds_per_1000": "What 1,000 labels take one annotator, from those whose time is known.",
     "symmetrised_pi": "Agreement beyond what two who draw from their common class shares reach by "
     "chance, a and b having the same share, so that it does not matter which response is called a "
@@ -222,6 +240,7 @@ EXPLAINED = {
             "own_answer_difference",
             "self_preference",
             "probe_effect",
+            "verdicts_lost",
             "identical_position_effect",
             "robustness_lost",
         )

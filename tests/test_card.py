@@ -51,7 +51,10 @@ def test_each_level_is_named_and_each_figure_has_its_interval():
 def test_what_was_not_found_says_what_would_have_been():
     card = bias_card(ROWS, "j")
     assert texts(card.not_found) == [
-        ("L1", "Code: 0 [-4, +4] (300 comparisons); 6 points would have been found.")
+        (
+            "L1",
+            "Code: 0 [-4, +4] (300 comparisons); 6 points would differ from 0 in 80% of such data.",
+        )
     ]
     [(level, near)] = texts(card.undecided)
     assert (level, near.split(";")[0]) == ("L2", "Code: +3 [+2, +5] (300 comparisons)")

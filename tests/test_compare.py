@@ -10,11 +10,12 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.regression.linear_model import OLS
 
 from data.errors import InputError
+from data.names import RESERVED
 from data.store import Store
 from pipelines.compare import compare
 from pipelines.estimates import COLUMNS, as_row
 from pipelines.ingest import ingest
-from pipelines.panel import RESERVED, read_panel
+from pipelines.panel import read_panel
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN, MajorityRule, Rules, UnparsedRule
 from tests.estimating import AGGREGATE, BASELINE, HUMAN, JUDGE, both, compared, label, store_of
 

@@ -154,6 +154,7 @@ _TOLD = {
     "detectable_difference_from_humans", "detectable_adjusted_difference",
     "detectable_own_answer_difference", "detectable_self_preference", "detectable_probe_effect",
     "detectable_robustness_lost", "detectable_identical_position_effect",
+    "detectable_verdicts_lost",
 }  # fmt: skip
 _CHOICES: dict[str, Callable[[Sequence[Estimate]], str]] = {
     "first_shown_share": words.first_title,

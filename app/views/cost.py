@@ -119,8 +119,8 @@ def _next(context: Context, rows: Sequence[Estimate]) -> None:
         why = "Some runs did not finish or lost labels. Their reasons, and how to continue:"
         parts.next_step(why, commands.runs(store))
     elif not find(rows, "cost_usd_per_1000"):
-        why = "Prices come from judge files. A judge file to start from, with its price:"
-        parts.next_step(why, commands.own_judge())
+        why = "No label here has a price. With --per-label or --per-hour this command sets one:"
+        parts.next_step(why, commands.price(store, dataset))
     else:
         why = "What the next judge would be asked, without sending anything:"
         parts.next_step(why, commands.label(store, dataset))

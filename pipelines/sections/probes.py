@@ -8,8 +8,7 @@ import numpy as np
 
 from data.records import UNCHANGED
 from pipelines.sections.view import DIFFERENCE, View, detectable, row
-from pipelines.stats.intervals import difference_of_ratios
-from pipelines.stats.perturbation import by_item, less_columns, shifted, where_all_are_zero
+from pipelines.stats.perturbation import by_item, shifted, where_all_are_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,26 +25,31 @@ SECTION = "bias"
 METHOD = "L3 paired by comparison, ties=half"
 WORSE = "L3 takes something away: should be negative, ties=half"
 SAME_LABEL = "L3 same label in the same order, ties=class"
+VERDICTS = "L3 labels asked for, paired by comparison"
 DIFFERS = "share difference"
+BALANCED = "no comparison changed on balance"
+FEW_LOST = 0.05  # of the labels, without a verdict: more could hide an effect, or make one
+MANY_LOST = "too many have no verdict to call this found"
 
 
 def probe_rows(view: View) -> Iterator[Estimate]:
     """All judges and probes of one slice."""
     for (judge, probe), labels in view.panel.probed.items():
-        unchanged = view.panel.probed.get((judge, UNCHANGED))
         rows = _Rows(view, judge, probe, labels)
         if probe == UNCHANGED:
             yield from rows.share("consistency_rate", labels.kept, SAME_LABEL)
         elif labels.alike:
-            yield from rows.share("identical_tie_share", labels.tied, "L3 ties=class")
-            yield from rows.place()
+            if rows.ordered:  # else both have the same rating, by construction
+                yield from rows.share("identical_tie_share", labels.tied, "L3 ties=class")
+                yield from rows.place()
         else:
+            yield from rows.verdicts()
             if not labels.same_texts:
                 yield from rows.effect()
                 yield from rows.share("changed_chosen_share", labels.after, rows.method)
             if not labels.worse:
                 yield from rows.share("robustness_rate", labels.kept, SAME_LABEL)
-                yield from rows.less_robust(unchanged)
+                yield from rows.less_robust(view.panel.probed.get((judge, UNCHANGED)))
 
 
 class _Rows:
@@ -54,6 +58,11 @@ class _Rows:
     def __init__(self, view: View, judge: str, probe: str, labels: Probed) -> None:
         self.view, self.judge, self.probe, self.labels = view, judge, probe, labels
         self.method = WORSE if labels.worse else METHOD
+        self.ordered = bool(np.isfinite(labels.first).any())
+        mine = view.keep[labels.item]
+        self.lost_after, self.lost_before = np.isnan(labels.after), np.isnan(labels.before)
+        self.n_asked = int(mine.sum())
+        self.n_lost = int(((self.lost_after | self.lost_before) & mine).sum())
 
     def share(self, statistic: str, values: Floats, method: str) -> Iterator[Estimate]:
         """The mean over comparisons of a value in [0, 1] of each label."""
@@ -66,51 +75,60 @@ class _Rows:
         """How much more often than half the first shown of two identical responses is chosen."""
         first, n_labels = self._means(self.labels.first, self.labels)
         items = np.isfinite(first)
-        if not items.any():
-            return
-        found = where_all_are_zero(shifted(self.view.mean(first, items), -0.5), "all were ties")
-        name = "identical_position_effect"
-        yield self._row(name, found, items, n_labels, METHOD, DIFFERS)
-        yield from self._detectable(name, found, items, n_labels, METHOD)
+        if items.any():
+            found = shifted(self.view.mean(first, items), -0.5)
+            found = where_all_are_zero(found, "neither place is ahead in any")
+            yield from self._effect("identical_position_effect", found, items, n_labels, METHOD)
 
     def effect(self) -> Iterator[Estimate]:
         """How much more often the response is chosen after the change than before."""
-        labels = self.labels
-        values = labels.after - labels.before
-        change, n_labels = self._means(values, labels)
+        change, n_labels = self._means(self.labels.after - self.labels.before, self.labels)
+        yield from self._mean_effect("probe_effect", change, n_labels, self.method)
+
+    def verdicts(self) -> Iterator[Estimate]:
+        """How many more labels have no verdict after the change than before, where any has none."""
+        if self.n_lost:
+            lost = self.lost_after.astype(float) - self.lost_before
+            change, n_labels = self._means(lost, self.labels)
+            yield from self._mean_effect("verdicts_lost", change, n_labels, VERDICTS)
+
+    def less_robust(self, unchanged: Probed | None) -> Iterator[Estimate]:
+        """CR - RR on comparisons that have both: labels turned beyond those that turn anyway.
+
+        Not of ratings: asked again both responses are rated anew, after a change only one is.
+        """
+        if unchanged is None or not self.ordered:
+            return
+        again, n_again = self._means(unchanged.kept, unchanged)
+        kept, n_kept = self._means(self.labels.kept, self.labels)
+        yield from self._mean_effect("robustness_lost", again - kept, n_again + n_kept, SAME_LABEL)
+
+    def _mean_effect(
+        self, statistic: str, change: Floats, n_labels: int, method: str
+    ) -> Iterator[Estimate]:
         items = np.isfinite(change)
         if not items.any():
             return
         columns = np.stack([change[items], np.ones(items.sum())]).T
         found = self.view.of_ratio(columns, items, bounds=DIFFERENCE)
-        if not np.nanmax(np.abs(values)):
-            found = where_all_are_zero(found, "no label changed")
-        yield self._row("probe_effect", found, items, n_labels, self.method, DIFFERS)
-        if not labels.worse:
-            yield from self._detectable("probe_effect", found, items, n_labels, self.method)
+        if not change[items].any():
+            found = where_all_are_zero(found, BALANCED)
+        yield from self._effect(statistic, found, items, n_labels, method)
 
-    def less_robust(self, unchanged: Probed | None) -> Iterator[Estimate]:
-        """CR - RR: how much more often a label changes than when the judge is asked again."""
-        if unchanged is None:
-            return
-        again, n_again = self._means(unchanged.kept, unchanged)
-        kept, n_kept = self._means(self.labels.kept, self.labels)
-        items = np.isfinite(again) | np.isfinite(kept)
-        if not (np.isfinite(again).any() and np.isfinite(kept).any()):
-            return
-        columns = less_columns(again[items], kept[items])
-        found = self.view.smooth(difference_of_ratios, columns, items, bounds=DIFFERENCE)
-        if min(np.nanmin(again), np.nanmin(kept)) == 1:
-            found = where_all_are_zero(found, "no label changed")
-        name, n = "robustness_lost", n_again + n_kept
-        yield self._row(name, found, items, n, SAME_LABEL, DIFFERS)
-        yield from self._detectable(name, found, items, n, SAME_LABEL)
+    def _effect(
+        self, statistic: str, found: Interval, items: NDArray[np.bool_], n_labels: int, method: str
+    ) -> Iterator[Estimate]:
+        yield self._row(statistic, found, items, n_labels, method, DIFFERS)
+        if method != WORSE:
+            name, n_items = f"detectable_{statistic}", int(items.sum())
+            yield from detectable(self.view, SECTION, name, self.judge, self.probe, found,
+                                  n_items, n_labels, method)  # fmt: skip
 
     def _means(self, values: Floats, labels: Probed) -> tuple[Floats, int]:
         """Means (n,) by comparison of the slice, and how many labels they rest on."""
         keep = self.view.keep
-        means = by_item(values, labels.item, len(keep))[keep]
-        return means, int((np.isfinite(values) & keep[labels.item]).sum())
+        means = by_item(values, labels.item, len(keep))
+        return means[keep], int((np.isfinite(means) & keep)[labels.item].sum())
 
     def _row(
         self, statistic: str, found: Interval, items: NDArray[np.bool_], n_labels: int,
@@ -118,15 +136,11 @@ class _Rows:
     ) -> Estimate:  # fmt: skip
         return row(self.view, SECTION, statistic, self.judge, self.probe, found,
                    n_items=int(items.sum()), n_labels=n_labels, unit=unit, method=method,
-                   note=self._without_verdict())  # fmt: skip
-
-    def _detectable(
-        self, statistic: str, found: Interval, items: NDArray[np.bool_], n_labels: int, method: str
-    ) -> Iterator[Estimate]:
-        yield from detectable(self.view, SECTION, f"detectable_{statistic}", self.judge, self.probe,
-                              found, int(items.sum()), n_labels, method)  # fmt: skip
+                   note=None if method == VERDICTS else self._without_verdict())  # fmt: skip
 
     def _without_verdict(self) -> str | None:
-        """Said where the change left the judge without a verdict."""
-        n = int((np.isnan(self.labels.after) & self.view.keep[self.labels.item]).sum())
-        return f"left out: {n:,} labels without a verdict" if n else None
+        """Said where labels before or after the change have no verdict."""
+        if not self.n_lost:
+            return None
+        text = f"left out: {self.n_lost:,} of {self.n_asked:,} labels without a verdict"
+        return f"{text}; {MANY_LOST}" if self.n_lost > FEW_LOST * self.n_asked else text

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError
 from data.formats.material import read_text
+from data.names import RESERVED
 from judges.judge import Orders
-from pipelines.panel import RESERVED
 from pipelines.simulation.settings import (
     HOW,
     check_keys,

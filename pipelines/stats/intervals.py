@@ -142,6 +142,11 @@ def ratio(totals: NDArray[Any]) -> Any:
     return totals[0] / totals[1]
 
 
+def ratio_of_ratios(totals: NDArray[Any]) -> Any:
+    """First over second, over third over fourth."""
+    return totals[0] / totals[1] / (totals[2] / totals[3])
+
+
 def difference_of_ratios(totals: NDArray[Any]) -> Any:
     """First over second minus third over fourth."""
     return totals[0] / totals[1] - totals[2] / totals[3]

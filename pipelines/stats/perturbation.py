@@ -22,24 +22,15 @@ if TYPE_CHECKING:
 
 
 def by_item(values: Floats, item: NDArray[np.integer[Any]], n_items: int) -> Floats:
-    """Mean (n_items,) of the known values (m,) of each item, so that items weigh alike.
+    """Mean (n_items,) of the values (m,) of each item, so that items weigh alike.
 
-    NaN where an item has none.
+    NaN where an item has none, or where one of its values is not known: a verdict that is missing
+    in one order would let the other order's place count as an effect.
     """
-    known = np.isfinite(values)
-    sums = np.bincount(item[known], weights=values[known], minlength=n_items)
     with np.errstate(invalid="ignore"):
-        result: Floats = sums / np.bincount(item[known], minlength=n_items)
+        sums = np.bincount(item, weights=values, minlength=n_items)
+        result: Floats = sums / np.bincount(item, minlength=n_items)
     return result
-
-
-def less_columns(one: Floats, other: Floats) -> Floats:
-    """Columns (n, 4) whose totals give mean(one) - mean(other) by `difference_of_ratios`.
-
-    Items (n,) that lack one of the two values count in the other's mean alone.
-    """
-    parts = [(np.nan_to_num(values), np.isfinite(values)) for values in (one, other)]
-    return np.stack([*parts[0], *parts[1]], axis=1).astype(float)
 
 
 def shifted(found: Interval, by: float) -> Interval:
@@ -51,10 +42,10 @@ def shifted(found: Interval, by: float) -> Interval:
 
 
 def where_all_are_zero(found: Interval, said: str) -> Interval:
-    """The limits of a mean of which every label gives 0, which has no error of its own.
+    """The limits of a mean that is 0 on every item, which has no error of its own.
 
-    Such a mean is no larger than the share of labels that are not 0, and that is at most Wilson's
-    upper limit of 0 of G prompts. `said` of it is the note.
+    Such a mean is no larger than the share of items where it is not 0, and that is at most
+    Wilson's upper limit of 0 of G prompts. `said` of it is the note.
     """
     if found.note != NO_VARIATION or found.estimate != 0:
         return found

@@ -298,6 +298,8 @@ def _recorded(facts: Facts, what: str, column: str, words: str, kind: AnnotatorK
 
 
 def _with_column(facts: Facts, column: str, kind: AnnotatorKind, n_labels: int) -> _Need:
+    if column == "cost_usd" and n_labels:
+        return ("a price, with --per-label or --per-hour", facts.price)
     if kind is JUDGE:
         text = "labels of a judge asked by concord label, which records both cost and time"
         return (text, facts.label) if _texts(facts) else _NO_TEXT

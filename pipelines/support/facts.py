@@ -152,6 +152,11 @@ class Facts:
         return f"concord label --judge gpt-5.4-mini --dataset {self.dataset}"
 
     @property
+    def price(self) -> str:
+        """The command that says who has no price, and sets one with an amount."""
+        return f"concord price --dataset {self.dataset}"
+
+    @property
     def add_labels(self) -> str:
         """The command that adds labels to comparisons that are there."""
         return f"concord import csv labels.csv --dataset {self.dataset}"
