@@ -454,7 +454,7 @@ def probe(
         typer.Option(help="Ask with this template too (.md, or a shipped one). Repeatable."),
     ] = None,
     comparisons: Annotated[
-        int, typer.Option(min=1, help="How many comparisons each probe changes.")
+        int, typer.Option(min=1, max=20_000, help="How many comparisons each probe changes.")
     ] = 200,
     budget: BudgetOption = None,
     concurrency: ConcurrencyOption = 64,

@@ -13,13 +13,16 @@ from app.terminal import print_json, print_table, say
 from data.errors import InputError
 from data.records import ORIGINAL
 from data.store import Store
+from judges.judge import Judge
+from judges.prompts import parse_template
 from pipelines.derive import derive, find_paraphrase, find_probe, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.labelling import Given
-    from pipelines.derive import Derived
+    from judges.task import AnyJudge
+    from pipelines.derive import Derived, Paraphrase, Probe
 
 EVERY = "all"
 
@@ -52,13 +55,9 @@ def run_probe(
             "A probe changes one response of two: probe a pairwise or a rating judge.",
         )
     wanted = [name.strip() for name in names.split(",") if name.strip()]
-    own = getattr(given.chosen_judge(), "template", None)
     others = [find_paraphrase(name) for name in paraphrases]
-    if own is not None and any(other.source == own.text for other in others):
-        raise InputError(
-            "a paraphrase is the judge's own template", "Name another one, or a .md file."
-        )
-    probes = list(shipped().values()) if wanted == [EVERY] else [find_probe(n) for n in wanted]
+    _check_paraphrases(given.chosen_judge(), others)
+    probes = [each for name in wanted for each in _probes(name)]
     derived = derive(store, dataset, [*probes, *others], n)
     _say_derived(derived)
     given = replace(given, dataset=derived.dataset)
@@ -68,11 +67,32 @@ def run_probe(
     run_label(given, as_json=as_json, then=_card(given, dataset))
 
 
+def _probes(name: str) -> list[Probe]:
+    return list(shipped().values()) if name == EVERY else [find_probe(name)]
+
+
+def _check_paraphrases(judge: AnyJudge, others: Sequence[Paraphrase]) -> None:
+    """They ask what the judge asks, in other words."""
+    if others and not isinstance(judge, Judge):
+        raise InputError(f"{judge.name} has no prompt of its own", "Leave out --paraphrase.")
+    for other in others:
+        if isinstance(judge, Judge) and other.source == judge.template.text:
+            raise InputError(
+                f"{other.name} is the judge's own template", "Name another one, or a .md file."
+            )
+        fields = parse_template(other.source, other.name, ()).fields
+        if isinstance(judge, Judge) and fields != judge.template.fields:
+            needed = ", ".join(f"{{{{{name}}}}}" for name in sorted(judge.template.fields))
+            raise InputError(
+                f"{other.name} has not the fields of the judge's template", f"It has: {needed}."
+            )
+
+
 def _say_derived(derived: Derived) -> None:
     made = ", ".join(f"{n:,} {name}" for name, n in derived.counts.items() if name != ORIGINAL)
     say(f"{derived.dataset}: {derived.counts[ORIGINAL]:,} comparisons as they are, {made}")
-    for name in derived.without:
-        say(f"note: {name} applies to no response of this data set")
+    if derived.without:
+        say(f"note: applies to none of the responses looked at: {', '.join(derived.without)}")
 
 
 def _card(given: Given, dataset: str) -> str:

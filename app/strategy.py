@@ -9,6 +9,7 @@ import numpy as np
 from app.reporting import add_features
 from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import out, print_json, print_table, say
+from data.errors import InputError
 from data.store import Store
 from pipelines.estimates import ALL, as_row
 from pipelines.findings import find
@@ -39,7 +40,7 @@ def run_strategy(
     if by is not None:
         names, codes = slice_codes(panel, by)
         views += [View(panel, rules, f"{by}={name}", codes == k) for k, name in enumerate(names)]
-    choices = [(view.name, choose_strategy(view, goal)) for view in views]
+    choices = list(_choices(views, goal))
     if as_json:
         print_json({"dataset": panel.dataset, "simulated": panel.simulated, "goal": goal,
                     "choices": [_as_json(name, choice) for name, choice in choices]})  # fmt: skip
@@ -55,6 +56,17 @@ def run_strategy(
             say(f"note: {note}")
     if not everything:
         say("these are the ones on the frontier and beside the recommended one: --all shows all")
+
+
+def _choices(views: Sequence[View], goal: Goal) -> Iterator[tuple[str, Choice]]:
+    """Of the whole data set, and of the slices that have the labels for it."""
+    for view in views:
+        try:
+            yield view.name, choose_strategy(view, goal)
+        except InputError as error:
+            if view.name == ALL:
+                raise
+            say(f"note: {view.name}: {error.what}")
 
 
 def _as_json(name: str, choice: Choice) -> dict[str, object]:
@@ -112,7 +124,8 @@ def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
         names = "; ".join(choice.strategies[k].name for k in choice.alike)
         what = "May reach it too, and cost less" if goal.quality else "Cannot be told from the best"
         more = (
-            f"; about {choice.more_prompts:,} prompts would tell one apart"
+            f"; about {choice.more_prompts:,} prompts would tell one of them apart, now there are "
+            f"{choice.rows[0].n_prompts:,}"
             if choice.more_prompts
             else ""
         )
@@ -132,9 +145,10 @@ def _beside_humans(choice: Choice, found: int) -> Iterator[str]:
     """What humans alone would add, what that point costs, and from which price on they pay."""
     if found == 0:
         return
-    [gap] = find(choice.rows, "strategy_difference", choice.strategies[0].name)
+    name, where = choice.strategies[0].name, choice.rows[0].slice
+    [gap] = find(choice.rows, "strategy_difference", name, slice_name=where)
     usd, human = float(choice.cost_usd[found]), choice.human_usd
-    text = f"One human a comparison matches {points(gap.estimate)} points {interval_of(gap)} more"
+    text = f"One human a comparison: {points(gap.estimate)} points {interval_of(gap)}"
     if gap.estimate is not None and gap.estimate > 0 and usd < human:
         text += (
             f", at {money((human - usd) * 10 / gap.estimate)} for each point on 1,000 comparisons"

@@ -97,7 +97,7 @@ def count_derived(store: Store, dataset: str, source: str) -> dict[str, int]:
         if known and known[0][0] != source:
             raise InputError(
                 f"the data set {dataset!r} is in the store, and is another one",
-                f"Rename or remove it: concord datasets remove {dataset!r}",
+                f"Remove it: concord datasets remove {dataset!r}",
             )
         return dict(queries.rows(con, COUNTS, dataset=dataset))
 

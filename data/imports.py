@@ -88,6 +88,9 @@ SELECT staged.source_id FROM staged_comparisons staged
 JOIN comparisons known ON known.dataset = staged.dataset AND known.source_id = staged.source_id
 WHERE known.comparison_id <> staged.comparison_id LIMIT 1
 """
+MADE_BY_PROBES = """
+SELECT 1 FROM comparisons WHERE dataset = $dataset AND parent_id IS NOT NULL LIMIT 1
+"""
 TWICE_IN_FILE = """
 SELECT source_id FROM staged_comparisons GROUP BY source_id
 HAVING count(DISTINCT comparison_id) > 1 LIMIT 1
@@ -241,6 +244,11 @@ def _check_comparisons(con: Connection, material: Material) -> None:
         )
     if material.refers:
         return
+    if first_row(con, MADE_BY_PROBES, {"dataset": material.dataset}):
+        raise InputError(
+            f"the data set {material.dataset!r} was made by probes; nothing was imported",
+            "Give the file another --dataset.",
+        )
     if row := first_row(con, TWICE_IN_FILE):
         raise InputError(
             f"{material.source}: the id {row[0]!r} stands for two different comparisons; "

@@ -85,7 +85,9 @@ def bias_card(rows: Sequence[Estimate], judge: str) -> Card:
     effects = [row for row in mine if row.statistic in _EFFECTS and row.method != WORSE]
     if not mine:
         names = sorted({row.subject for row in rows} - {ONE_HUMAN, MAJORITY})
-        raise InputError(f"no judge {judge!r} in this data set", f"There are: {', '.join(names)}.")
+        raise InputError(
+            f"no judge {judge!r} in this data set", f"There are: {', '.join(names) or 'none yet'}."
+        )
     clear = clear_of_zero(effects, level_of)
     clear = [row for row in clear if MANY_LOST not in (row.note or "")]
     open_ = [row for row in effects if row not in clear and row.low is not None]
@@ -195,12 +197,16 @@ def _undecided(row: Estimate) -> str:
 
 def _not_found(row: Estimate, mine: Sequence[Estimate]) -> str:
     least = find(mine, f"detectable_{row.statistic}", reference=row.reference)
-    size = (
-        f"; {points(least[0].estimate).lstrip('+')} points would differ from 0 in 80% of such data"
-        if least
-        else ""
-    )
+    size = _findable(least[0]) if least else ""
     return f"{_name(row)}: {_figures(row)}{size}."
+
+
+def _findable(least: Estimate) -> str:
+    """L2 has to be clear of its floor as well."""
+    floor = FLOOR if least.method.startswith("L2") else 0.0
+    what = f"clear of {100 * floor:.0f} points" if floor else "different from 0"
+    size = points((least.estimate or 0.0) + floor).lstrip("+")
+    return f"; {size} points would be {what} in 80% of such data"
 
 
 def _name(row: Estimate) -> str:

@@ -6,8 +6,10 @@ it makes follows from the texts alone, so the same command always means the same
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,7 +20,7 @@ from uuid import UUID
 
 from data import queries
 from data.derived import Child, add_derived, count_derived, page_of_parents
-from data.errors import InputError
+from data.errors import InputError, JudgeError
 from data.records import ORIGINAL, UNCHANGED, make_id
 from judges.prompts import parse_template, read_template
 from judges.verifier import load_function
@@ -34,6 +36,7 @@ COMPARISONS = 200  # of each probe, unless told otherwise
 PAGE = 500
 LOOKED_AT = 20_000  # comparisons, where a probe applies to few
 SIDES = ("a", "b")
+WORSE = re.compile(r"^WORSE\s*=\s*True\b", re.MULTILINE)  # in a probe's file
 
 
 class Given(NamedTuple):
@@ -79,13 +82,17 @@ class Probe:
     def _changed(self, given: Given) -> str | None:
         try:
             changed = self.change(given)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(
-                f"the probe {self.name} failed on {given.response[:40]!r}: {error}",
+                f"the probe {self.name} failed on {given.response[:40]!r}: {type(error).__name__}"
+                f"{_text_of(error)}",
                 "Mend it: change(given) takes responses of any kind.",
             ) from error
-        if changed is not None and not isinstance(changed, str):
-            raise InputError(f"the probe {self.name} gave {changed!r}", "Return a text, or None.")
+        if changed is not None and not _is_text(changed):
+            raise InputError(
+                f"the probe {self.name} gave {repr(changed)[:80]}",
+                "Return a text of whole characters, or None.",
+            )
         return changed
 
 
@@ -123,8 +130,7 @@ def _shipped(stem: str) -> Probe:
 
 def _probe(name: str, change: Any, source: str, doc: str | None) -> Probe:
     about = (doc or "a probe of your own").splitlines()[0].rstrip(".")
-    worse = bool(change.__globals__.get("WORSE", False))
-    return Probe(name, about, change, source, worse)
+    return Probe(name, about, change, source, bool(WORSE.search(source)))
 
 
 def find_probe(given: str) -> Probe:
@@ -137,10 +143,15 @@ def find_probe(given: str) -> Probe:
             )
         return known[given]
     source = _read(Path(given))
-    change = load_function("change", source)
+    try:
+        change = load_function("change", source)
+        doc = ast.get_docstring(ast.parse(source))
+    except JudgeError as error:
+        said = error.what.replace("file of checks", "file")
+        raise InputError(f"the probe {given}: {said}", error.fix) from error
     # a changed file is another probe: its labels must not join those of the earlier one
     name = f"{Path(given).stem}@{_digest(source)}"
-    return _probe(name, change, source, change.__globals__.get("__doc__"))
+    return _probe(name, change, source, doc)
 
 
 def _read(path: Path) -> str:
@@ -148,7 +159,8 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot read the probe {path}: {error}", "`concord probe --list` shows one."
+            f"cannot read the probe {path}: {error}",
+            "`concord probes length` prints one to start from.",
         ) from error
 
 
@@ -177,23 +189,51 @@ def derive(
     digest = _digest(*(f"{probe.name} {probe.source}" for probe in probes), str(n))
     name = f"{dataset}.probes-{digest}"
     source = f"probes of {dataset}: {', '.join(probe.name for probe in probes)}"
+    _refuse_probes(store, dataset)
     counts = count_derived(store, name, source)
     if not counts:
         made = list(_made(_parents(store, dataset), probes, n))
         if not made:
             raise InputError(
                 f"no probe applies to any comparison of {dataset!r}",
-                "A probe changes texts: import a file that has response_a and response_b.",
+                "Where it has texts the probes gave None or the same text; else import a file "
+                "that has response_a and response_b.",
             )
         counts = add_derived(store, name, dataset, source, made)
+        if not counts:
+            raise InputError(f"{dataset!r} was removed meanwhile", "Import it again.")
     without = tuple(probe.name for probe in probes if probe.name not in counts)
     return Derived(name, counts, without)
 
 
-def _parents(store: Store, dataset: str) -> Iterator[Parent]:
-    after, seen = UUID(int=0), 0
+def _refuse_probes(store: Store, dataset: str) -> None:
     with store.reading() as con:
         queries.check_dataset(con, dataset)
+        if dataset not in [name for (name,) in queries.rows(con, queries.GIVEN_DATASETS)]:
+            raise InputError(
+                f"{dataset!r} was made by probes itself", "Probe the data set it was made of."
+            )
+
+
+def _is_text(changed: object) -> bool:
+    """Whether it is a text that can be stored: half a character cannot."""
+    try:
+        return isinstance(changed, str) and bool(changed.encode() or True)
+    except UnicodeEncodeError:
+        return False
+
+
+def _text_of(error: BaseException) -> str:
+    """What an error says, in a line of no great length; it may fail to say anything."""
+    try:
+        said = " ".join(str(error).split())[:200]
+    except Exception:
+        said = ""
+    return f": {said}" if said else ""
+
+
+def _parents(store: Store, dataset: str) -> Iterator[Parent]:
+    after, seen = UUID(int=0), 0
     while seen < LOOKED_AT:
         with store.reading() as con:
             page = page_of_parents(con, dataset, after, PAGE)

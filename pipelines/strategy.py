@@ -29,6 +29,7 @@ from pipelines.stats.routing import (
     learned_score,
     sent_to_humans,
 )
+from pipelines.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -303,7 +304,7 @@ class _Tried:
                 seen.add(round(sent, 6))
                 policy = Policy(asked, False, orders, rule, sent, threshold, 1)
                 yield Strategy(
-                    f"{name}, {100 * sent:.0f}% to a human: {_said(rule, asked)}",
+                    f"{name}, {percent(sent)} to a human: {_said(rule, asked)}",
                     policy,
                     part * self.human + (1 - part) * self.quality[k],
                     paid + part * self.human_usd,

@@ -53,7 +53,8 @@ def test_what_was_not_found_says_what_would_have_been():
     assert texts(card.not_found) == [
         (
             "L1",
-            "Code: 0 [-4, +4] (300 comparisons); 6 points would differ from 0 in 80% of such data.",
+            "Code: 0 [-4, +4] (300 comparisons); 6 points would be different from 0 in 80% of "
+            "such data.",
         )
     ]
     [(level, near)] = texts(card.undecided)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from data import queries
-from data.errors import InputError, JudgeError
+from data.errors import InputError
 from pipelines.derive import PAGE, derive, find_paraphrase, find_probe, shipped
 from tests.estimating import HUMAN, label, store_of
 
@@ -125,8 +125,14 @@ def test_errors_of_a_probe_name_it_and_the_response(store, probe):
         derive(store, "d", [probe("broken", "def change(given):\n    return 1 / 0\n")], 5)
     with pytest.raises(InputError, match=r"the probe number@\w+ gave 7"):
         derive(store, "d", [probe("number", "def change(given):\n    return 7\n")], 5)
-    with pytest.raises(JudgeError, match="no function 'change'"):
+    with pytest.raises(InputError, match=r"gave ..ud800"):
+        derive(store, "d", [probe("half", "def change(given):\n    return '\\ud800'\n")], 5)
+    with pytest.raises(InputError, match=r"failed on .*SystemExit"):
+        derive(store, "d", [probe("ends", "def change(given):\n    raise SystemExit\n")], 5)
+    with pytest.raises(InputError, match=r"none\.py: the file has no function 'change'"):
         probe("none", "x = 1\n")
+    with pytest.raises(InputError, match=r"wrong\.py: the file does not run: .*line 1"):
+        probe("wrong", "def change(:\n")
     with pytest.raises(InputError, match="no probe 'nothing-like-it'") as caught:
         find_probe("nothing-like-it")
     assert "length" in caught.value.fix
@@ -134,6 +140,16 @@ def test_errors_of_a_probe_name_it_and_the_response(store, probe):
         find_probe("nowhere.py")
     with pytest.raises(InputError, match="nothing to probe"):
         derive(store, "d", [], 5)
+
+
+def test_what_probes_made_is_neither_probed_nor_imported_into(store, probe, run, tmp_path):
+    derived = derive(store, "d", [probe("upper", UPPER)], 5)
+    with pytest.raises(InputError, match="was made by probes itself"):
+        derive(store, derived.dataset, [probe("upper", UPPER)], 5)
+    (tmp_path / "l.csv").write_text("item,ann,preference,response_a,response_b\n1,x,a,p,q\n")
+    arguments = ("import", "csv", tmp_path / "l.csv", "--dataset", derived.dataset)
+    code, _, err = run(*arguments, "--store", store.path, "--rename", "ann=annotator")
+    assert (code, "was made by probes; nothing was imported" in err) == (3, True), err
 
 
 def test_nothing_is_kept_of_a_data_set_that_could_not_be_made(store, probe):

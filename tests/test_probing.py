@@ -119,7 +119,7 @@ def test_a_planted_weakness_is_found_and_no_other(weakness, judge, probe, run, s
     assert found - also == ({wanted} if wanted else set())
     looked_for = {each["estimate"]["reference"] for each in card["not_found"] + card["undecided"]}
     assert looked_for | found >= set(NAMES)
-    assert all("would differ from 0 in 80%" in each["text"] for each in card["not_found"])
+    assert all("would be different from 0 in 80%" in each["text"] for each in card["not_found"])
     assert any("It has labelled" in t or "it has labelled" in t for t in card["not_known"])
 
 
@@ -191,13 +191,24 @@ def test_a_paraphrase_asks_the_same_with_the_other_template(judge, probe, store)
     assert n == 2 * 2 * 6
 
 
-def test_a_judge_of_another_kind_says_that_the_paraphrase_does_not_fit(judge, probe, store):
+def test_a_paraphrase_that_does_not_fit_the_judge_is_refused(judge, probe, run, store):
     path = judge("rates", "m", orders="none", extra='transport = "direct"\nkind = "rating"\n')
     path.write_text(path.read_text().replace('template = "pairwise-brief"\n', "").replace(
         'orders = "none"\n', ""))  # fmt: skip
-    probe("--judge", path, "--probes", ",".join(NAMES), "--comparisons", 6,
-          "--paraphrase", "pairwise")  # fmt: skip
+    _, err = probe("--judge", path, "--probes", "length", "--paraphrase", "pairwise", code=3)
+    assert "pairwise@" in err
+    assert "{{response}}" in err
+    _, err = probe("--judge", judge("own", "m"), "--probes", "length", "--paraphrase",
+                   "pairwise-brief", code=3)  # fmt: skip
+    assert "the judge's own template" in err
+    _, err = probe("--judge", "longer", "--probes", "length", "--paraphrase", "pairwise", code=3)
+    assert "longer has no prompt of its own" in err
+    # what another judge's probes made may be labelled all the same: it is not asked what differs
     dataset = derive(store, SAMPLE, [*map(find_probe, NAMES), find_paraphrase("pairwise")], 6)
+    code, _, err = run(
+        "label", "--judge", path, "--dataset", dataset.dataset, "--store", store.path
+    )
+    assert code == 0, err
     of_it = [row for row in labels(store, "rates", dataset.dataset)
              if row["perturbation"].startswith("paraphrase")]  # fmt: skip
     assert {row["status"] for row in of_it} == {"skipped"}

@@ -146,7 +146,7 @@ def test_flips_send_the_comparisons_that_turn(tmp_path):
     assert quality["j"] == pytest.approx((60 + 10 * 0.5) / 80)
     assert quality["j, both orders"] == pytest.approx(quality["j"])
     assert quality["j, 10% to a human: order flip"] == pytest.approx((60 + 8 + 2 * 0.5) / 80)
-    assert quality["j, 12% to a human: order flip"] == pytest.approx((60 + 10) / 80)
+    assert quality["j, 13% to a human: order flip"] == pytest.approx((60 + 10) / 80)
     assert quality["one human"] == 1
     assert np.isnan(choice.cost_usd).all()
     assert choice.notes == ("price not known of humans, j: concord price sets one",)

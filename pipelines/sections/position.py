@@ -12,6 +12,7 @@ from pipelines.panel import AB, BA, UNKNOWN
 from pipelines.sections.view import ONE_HUMAN, View, detectable, row, undefined
 from pipelines.stats.agreement import shares, total
 from pipelines.stats.consistency import flip
+from pipelines.stats.intervals import where_all_are_alike
 from pipelines.stats.position import (
     first_score_counts,
     first_shown_counts,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SECTION = "bias"
 SHOWN, SWAPPED = "order shown", "orders swapped"
+HALF = (-0.5, 0.5)
 NO_ORDER = "the order in which the responses were shown is not known"
 ONE_ORDER = "one fixed order: a preference for the place cannot be told from one for the response"
 NOT_DRAWN = (
@@ -112,7 +114,8 @@ def _effect(view: View, name: str, ab: Floats, ba: Floats) -> Iterator[Estimate]
             return
         items, how, note = labelled, "orders drawn", DRAWN
         columns = first_score_counts(ab, ba)[items]
-    found: Interval = view.of_ratio(columns, items, bounds=(-0.5, 0.5))
+    found: Interval = view.of_ratio(columns, items, bounds=HALF)
+    found = where_all_are_alike(found, HALF) if how == SWAPPED else found
     n_items, n_labels = int(items.sum()), int((ab[items] + ba[items]).sum())
     method = f"{how} ties=half {view.rules.without_wrong}"
     yield row(view, SECTION, "position_effect", name, SHOWN, found, n_items=n_items,

@@ -8,7 +8,8 @@ import numpy as np
 
 from data.records import UNCHANGED
 from pipelines.sections.view import DIFFERENCE, View, detectable, row
-from pipelines.stats.perturbation import by_item, shifted, where_all_are_zero
+from pipelines.stats.intervals import where_all_are_alike
+from pipelines.stats.perturbation import by_item, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ WORSE = "L3 takes something away: should be negative, ties=half"
 SAME_LABEL = "L3 same label in the same order, ties=class"
 VERDICTS = "L3 labels asked for, paired by comparison"
 DIFFERS = "share difference"
-BALANCED = "no comparison changed on balance"
+HALF = (-0.5, 0.5)
 FEW_LOST = 0.05  # of the labels, without a verdict: more could hide an effect, or make one
 MANY_LOST = "too many have no verdict to call this found"
 
@@ -77,7 +78,7 @@ class _Rows:
         items = np.isfinite(first)
         if items.any():
             found = shifted(self.view.mean(first, items), -0.5)
-            found = where_all_are_zero(found, "neither place is ahead in any")
+            found = where_all_are_alike(found, HALF)
             yield from self._effect("identical_position_effect", found, items, n_labels, METHOD)
 
     def effect(self) -> Iterator[Estimate]:
@@ -111,8 +112,7 @@ class _Rows:
             return
         columns = np.stack([change[items], np.ones(items.sum())]).T
         found = self.view.of_ratio(columns, items, bounds=DIFFERENCE)
-        if not change[items].any():
-            found = where_all_are_zero(found, BALANCED)
+        found = where_all_are_alike(found, DIFFERENCE)
         yield from self._effect(statistic, found, items, n_labels, method)
 
     def _effect(

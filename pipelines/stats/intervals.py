@@ -29,6 +29,7 @@ CAUTION_PROMPTS = 50
 LEVEL = 0.95
 NOT_ASKED = "no interval, as none was asked for"
 NO_VARIATION = "no interval, as all prompts give the same value"
+ALL_ALIKE = "the same on all prompts: the limits are those of the share that may differ"
 _STEP = 1e-30
 _ROUNDING = 1e-12
 
@@ -126,6 +127,22 @@ def interval_around(value: float, influence: Floats) -> Interval:
         return Interval(value, None, None, n, NO_VARIATION)
     note = "few prompts: read with caution" if n < CAUTION_PROMPTS else None
     return Interval(value, value - half, value + half, n, note)
+
+
+def where_all_are_alike(
+    found: Interval, bounds: tuple[float, float], said: str = ALL_ALIKE
+) -> Interval:
+    """The limits of a mean of values within `bounds` that is the same on every prompt.
+
+    It has no error of its own; but prompts that were not seen may differ: their share is at most
+    Wilson's upper limit of 0 of G, and they may lie at either bound. `said` of it is the note.
+    """
+    if found.note != NO_VARIATION or found.estimate is None:
+        return found
+    value, quantile = found.estimate, float(stdtrit(found.n_prompts - 1, 0.5 + LEVEL / 2))
+    most = wilson(0.0, found.n_prompts, quantile)[1]
+    low, high = value - most * (value - bounds[0]), value + most * (bounds[1] - value)
+    return Interval(value, low, high, found.n_prompts, said)
 
 
 def wilson(share: float, n: int, quantile: float) -> tuple[float, float]:

@@ -11,12 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
-
-from pipelines.stats.intervals import LEVEL, NO_VARIATION, Interval, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pipelines.stats.intervals import Interval
 
     Floats = NDArray[np.float64]
 
@@ -39,16 +38,3 @@ def shifted(found: Interval, by: float) -> Interval:
         None if v is None else v + by for v in (found.low, found.high, found.estimate)
     )
     return replace(found, estimate=value, low=low, high=high)
-
-
-def where_all_are_zero(found: Interval, said: str) -> Interval:
-    """The limits of a mean that is 0 on every item, which has no error of its own.
-
-    Such a mean is no larger than the share of items where it is not 0, and that is at most
-    Wilson's upper limit of 0 of G prompts. `said` of it is the note.
-    """
-    if found.note != NO_VARIATION or found.estimate != 0:
-        return found
-    quantile = float(stdtrit(found.n_prompts - 1, 0.5 + LEVEL / 2))
-    most = wilson(0.0, found.n_prompts, quantile)[1]
-    return Interval(0.0, -most, most, found.n_prompts, said)
