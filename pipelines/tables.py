@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.estimates import ALL
 from pipelines.multiplicity import clear_of_zero
 from pipelines.sections.features import FLOOR
+from pipelines.sections.probes import WORSE
 from pipelines.wording import STATISTICS, interval_of, points, value_of
 
 if TYPE_CHECKING:
@@ -168,6 +169,13 @@ def _of_feature(row: Estimate) -> str:
     return f"{row.subject}: {row.reference}"
 
 
+def _of_probe(statistic: str, *, worse: bool) -> Callable[[Estimate], str | None]:
+    """Judge and probe, where the probe takes something away or not."""
+    return lambda row: (
+        _of_feature(row) if row.statistic == statistic and (row.method == WORSE) is worse else None
+    )
+
+
 _TABLES: dict[str, list[list[Column]]] = {
     "bias": [
         [
@@ -182,14 +190,16 @@ _TABLES: dict[str, list[list[Column]]] = {
             ("self-preference (L2)", _of("self_preference", subject_of=_own)),
         ],
         [
-            ("change adds (L3)", _of("probe_effect", subject_of=_of_feature)),
-            ("then chosen", _of("changed_chosen_share", subject_of=_of_feature)),
+            ("change adds (L3)", _of_probe("probe_effect", worse=False)),
             ("same label", lambda row: (
                 _of_feature(row) if row.statistic in ("robustness_rate", "consistency_rate")
                 else None)),
-            ("lost beyond asking again", _of("robustness_lost", subject_of=_of_feature)),
-            ("a tie", _of("identical_tie_share", subject_of=_of_feature)),
-            ("first adds", _of("identical_position_effect", subject_of=_of_feature)),
+            ("lost beyond asking again", _of_probe("robustness_lost", worse=False)),
+        ],
+        [
+            ("chosen all the same (L3)", _of_probe("changed_chosen_share", worse=True)),
+            ("a tie", _of_probe("identical_tie_share", worse=False)),
+            ("first adds", _of_probe("identical_position_effect", worse=False)),
         ],
     ],
     "chance": [

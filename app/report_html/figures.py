@@ -150,11 +150,11 @@ _LEVELS = {
 }
 # What a figure of the same section says already, or a table says better.
 _TOLD = {
-    "flip_rate", "richer_chosen_share", "richer_by_difference", "detectable_position_effect",
-    "detectable_difference_from_humans", "detectable_adjusted_difference",
-    "detectable_own_answer_difference", "detectable_self_preference", "detectable_probe_effect",
-    "detectable_robustness_lost", "detectable_identical_position_effect",
-    "detectable_verdicts_lost",
+    "flip_rate", "changed_chosen_share", "robustness_rate", "richer_chosen_share",
+    "richer_by_difference", "detectable_position_effect", "detectable_difference_from_humans",
+    "detectable_adjusted_difference", "detectable_own_answer_difference",
+    "detectable_self_preference", "detectable_probe_effect", "detectable_robustness_lost",
+    "detectable_identical_position_effect", "detectable_verdicts_lost",
 }  # fmt: skip
 _CHOICES: dict[str, Callable[[Sequence[Estimate]], str]] = {
     "first_shown_share": words.first_title,
