@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shlex
 import sys
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from data.errors import InputError
 from data.records import OVERALL
 from data.store import Store
 from data.upkeep import remove_dataset, what_removing_takes
-from pipelines.export import export_labels
+from pipelines.export import check_target, export_labels, write_table
 from pipelines.panel import read_panel
 from pipelines.support.answers import supports
 from pipelines.support.counts import counts_of, sentences
 from pipelines.support.smallest import smallest_differences, smallest_in_words
+from pipelines.training import preference_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,6 +167,35 @@ def run_export(
     if as_json:
         print_json({"dataset": name, "file": str(target), "labels": count})
     say(f"wrote {count:,} labels of {name} to {target}")
+
+
+def run_export_pairs(
+    path: Path, dataset: str | None, target: Path, source: str, test_share: float,
+    criterion: str | None, *, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Write preference pairs for training, and say what was left out."""
+    store = Store(path)
+    take_up_if_possible(store)
+    name = chosen_dataset(store, dataset)
+    check_target(target, force=force)
+    pairs = preference_pairs(store, name, source, test_share, criterion)
+    write_table(pairs.table, target)
+    splits = Counter(pairs.table["split"].to_pylist())
+    said = {"file": str(target), "source": pairs.source, "train": splits["train"],
+            "test": splits["test"], "ties": pairs.ties, "without_label": pairs.without_label,
+            "without_texts": pairs.without_texts}  # fmt: skip
+    if as_json:
+        print_json(said)
+    said_of = f"{splits['train']:,} pairs to train, {splits['test']:,} to test"
+    say(f"wrote {target}: {said_of}, by {pairs.source}")
+    lost = {
+        "with a tie": pairs.ties,
+        "without a label": pairs.without_label,
+        "without texts": pairs.without_texts,
+    }
+    left = [f"{n:,} {what}" for what, n in lost.items() if n]
+    if left:
+        say(f"left out: {', '.join(left)}")
 
 
 def run_sql(path: Path, query: str, limit: int, form: str) -> None:

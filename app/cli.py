@@ -700,6 +700,29 @@ def card(
 
 
 @app.command()
+def power(
+    points: Annotated[
+        float, typer.Option(help="The difference to be found, or the precision, in points.")
+    ] = 2.0,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Measure what is assumed on its labels.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many comparisons, orders and humans a question takes.
+
+    \b
+    Examples:
+      concord power --points 3
+      concord power --points 2 --dataset mine
+    """
+    from app.planning import run_power
+
+    run_power(store, dataset, points, as_json=as_json)
+
+
+@app.command()
 def strategy(
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -821,13 +844,39 @@ def export(
     to: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    pairs: Annotated[
+        str | None,
+        typer.Option(
+            help="Chosen and rejected responses for training instead, by `majority` (of the "
+            "humans) or by this annotator."
+        ),
+    ] = None,
+    test_share: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Of the prompts, kept for testing, with --pairs.")
+    ] = 0.1,
+    criterion: Annotated[str | None, typer.Option(help="A criterion, with --pairs.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all labels of a data set, in the columns that `concord import` reads."""
-    from app.browsing import run_export
+    """Write all labels of a data set, or preference pairs to train a reward model or DPO with.
 
-    run_export(store, dataset, to, force=force, as_json=as_json)
+    Labels have the columns that `concord import` reads. Pairs have prompt, chosen, rejected
+    (as TRL reads them), margin, source, comparison_id and split: no prompt is in two splits.
+
+    \b
+    Examples:
+      concord export labels.csv --dataset mine
+      concord export pairs.jsonl --dataset mine --pairs majority
+      concord export pairs.parquet --dataset mine --pairs gpt-5.4-mini --test-share 0.2
+    """
+    from app.browsing import run_export, run_export_pairs
+
+    if pairs is None:
+        run_export(store, dataset, to, force=force, as_json=as_json)
+    else:
+        run_export_pairs(
+            store, dataset, to, pairs, test_share, criterion, force=force, as_json=as_json
+        )
 
 
 @app.command()

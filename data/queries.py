@@ -69,6 +69,11 @@ SELECT comparison_id, dense_rank() OVER (ORDER BY prompt_id)::INTEGER - 1 AS pro
        model_a, model_b
 FROM comparisons WHERE dataset = $dataset ORDER BY comparison_id
 """
+TEXTS = """
+SELECT comparison_id::VARCHAR AS comparison_id, prompt_id::VARCHAR AS prompt_id, prompt, response_a,
+       response_b, (prompt IS NULL OR response_a IS NULL OR response_b IS NULL) AS lacks
+FROM comparisons WHERE dataset = $dataset ORDER BY comparisons.comparison_id
+"""
 LABEL_ROWS = """
 WITH items AS (
     SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item

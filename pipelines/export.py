@@ -27,13 +27,24 @@ def export_labels(store: Store, dataset: str, target: Path, *, force: bool = Fal
     Raises InputError for an unknown data set or suffix, where `target` cannot be written, or where
     it exists and `force` does not say that it may be replaced.
     """
+    check_target(target, force=force)
+    with store.reading() as con:
+        queries.check_dataset(con, dataset)
+        table = queries.table(con, queries.EXPORT_LABELS, dataset=dataset)
+    write_table(table, target)
+    return int(table.num_rows)
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Raise InputError for an unknown suffix, or where a file exists and may not be replaced."""
     if target.suffix not in SUFFIXES:
         raise InputError(f"cannot export to {target}", f"Name a file in {', '.join(SUFFIXES)}.")
     if target.exists() and not force:
         raise InputError(f"{target} exists already", "Name another file, or add --force.")
-    with store.reading() as con:
-        queries.check_dataset(con, dataset)
-        table = queries.table(con, queries.EXPORT_LABELS, dataset=dataset)
+
+
+def write_table(table: pa.Table, target: Path) -> None:
+    """Write a table in the form of the file's suffix, whole or not at all. Raises InputError."""
     partial = target.with_name(target.name + ".partial")
     try:
         _write(table, partial, target.suffix)
@@ -46,7 +57,6 @@ def export_labels(store: Store, dataset: str, target: Path, *, force: bool = Fal
     finally:
         with suppress(OSError):
             partial.unlink()
-    return int(table.num_rows)
 
 
 def _write(table: pa.Table, path: Path, suffix: str) -> None:
