@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.stats.intervals import LEVEL
+from pipelines.stats.power import distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,4 +88,4 @@ def prompts_to_tell(difference: float, standard_error: float, n_prompts: int) ->
     """Prompts in all with which this difference would be found in 80% of samples; None for none."""
     if abs(difference) <= _SAME or standard_error <= _SAME:
         return None
-    return int(np.ceil(n_prompts * (2.8016 * standard_error / difference) ** 2))
+    return int(np.ceil(n_prompts * (distance() * standard_error / difference) ** 2))

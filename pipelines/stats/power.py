@@ -62,7 +62,7 @@ def difference_at(n_items: float, discordance: float, design_effect: float = 1) 
     """
     if n_items <= 0 or not 0 < discordance <= 1:
         return None
-    z2 = _distance() ** 2
+    z2 = distance() ** 2
     return sqrt(z2 * discordance / (n_items / design_effect + z2))
 
 
@@ -103,10 +103,10 @@ def smallest_difference(
 
 
 def _items(variance: float, delta: float, design_effect: float) -> int:
-    n = _distance() ** 2 * variance / (delta * delta) * design_effect
+    n = distance() ** 2 * variance / (delta * delta) * design_effect
     return max(1, ceil(n * (1 - _ROUNDING)))
 
 
-def _distance() -> float:
+def distance() -> float:
     """How many standard errors the truth must lie from zero, in large samples."""
     return float(ndtri(_UPPER) + ndtri(POWER))
