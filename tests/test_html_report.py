@@ -674,3 +674,13 @@ def test_each_judge_has_a_figure_of_its_features_at_each_level():
         "j: features chosen more often than quality says (L2)": ["words"],
         "k: features chosen more often than humans do (L1)": ["words"],
     }
+
+
+def test_ticks_are_few_enough_to_be_read_where_limits_are_rounded_outwards() -> None:
+    words = [text for _, text in scale_of([-0.22, 0.86], "share difference").ticks]
+    assert words == ["-50", "0", "+50", "+100"]  # and not eight from -40 to +100
+    for low in range(-100, 0, 7):
+        for high in range(0, 101, 7):
+            scale = scale_of([low / 100, high / 100], "share difference")
+            assert 3 <= len(scale.ticks) <= 7
+            assert scale.low <= low / 100 <= high / 100 <= scale.high

@@ -50,8 +50,7 @@ def scale_of(values: Iterable[float], unit: str) -> Scale:
         low, high = min(low, 0.0), max(high, 0.0)
     least = max(abs(high) / 10, 1e-4) if high else 1.0  # words have six decimals
     low, high = _widened(low, high, _LEAST.get(unit, least))
-    step = _step(low, high)
-    low, high = step * floor(low / step + 1e-9), step * ceil(high / step - 1e-9)
+    step, low, high = _rounded(low, high)
     if unit == "share":
         low, high = max(0.0, low), min(1.0, high)
     return Scale(low, high, tuple((v, _words(v, unit)) for v in _ticks(low, high, step)))
@@ -100,6 +99,15 @@ def _step(low: float, high: float, most: int = _MOST_STEPS) -> float:
     raw = (high - low) / most
     power = 10.0 ** floor(log10(raw))
     return next((t * power for t in _STEPS if t * power >= raw * 0.999), 10 * power)
+
+
+def _rounded(low: float, high: float) -> tuple[float, float, float]:
+    """Step and limits that are multiples of it; rounding outwards may take a longer step."""
+    step = _step(low, high)
+    first, last = step * floor(low / step + 1e-9), step * ceil(high / step - 1e-9)
+    return (
+        (step, first, last) if last - first <= step * (_MOST_STEPS + 0.5) else _rounded(first, last)
+    )
 
 
 def _ticks(low: float, high: float, step: float) -> list[float]:
