@@ -80,11 +80,24 @@ CREATE TABLE prices (
     set_at TIMESTAMP);
 """
 
+WORK_OF_HUMANS = """
+CREATE TABLE assignments (
+    dataset VARCHAR, comparison_id UUID, queue VARCHAR CHECK (queue IN ('routed', 'audit')),
+    policy VARCHAR, score DOUBLE,
+    sampling_probability DOUBLE CHECK (sampling_probability BETWEEN 0 AND 1),
+    assigned_at TIMESTAMP);
+CREATE TABLE guidelines (
+    guideline_id UUID, dataset VARCHAR, criterion VARCHAR, text VARCHAR, created_at TIMESTAMP);
+CREATE TABLE tags (
+    comparison_id UUID, tag VARCHAR, note VARCHAR, annotator VARCHAR, set_at TIMESTAMP);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("tables", TABLES),
     Migration("runs with money", RUNS_WITH_MONEY),
     Migration("features of responses", FEATURES_OF_RESPONSES),
     Migration("prices", PRICES),
+    Migration("work of humans", WORK_OF_HUMANS),
 )
 
 RECORD_VERSION = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR)"
