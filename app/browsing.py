@@ -6,7 +6,7 @@ import csv
 import shlex
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,16 +21,21 @@ from data.store import Store
 from data.upkeep import remove_dataset, what_removing_takes
 from pipelines.export import check_target, export_labels, write_table
 from pipelines.panel import read_panel
+from pipelines.policy import read_policy
+from pipelines.sections.view import UnparsedRule
 from pipelines.support.answers import supports
 from pipelines.support.counts import counts_of, sentences
 from pipelines.support.smallest import smallest_differences, smallest_in_words
-from pipelines.training import preference_pairs
+from pipelines.training import MAJORITY_WORD, preference_pairs
+from pipelines.training_folder import check_folder, is_folder, write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from pipelines.policy import PolicyFile
     from pipelines.support.answers import Support
+    from pipelines.training import Pairs
 
 DEFAULT_STORE = "concord.duckdb"
 
@@ -157,33 +162,57 @@ def backup(path: Path, target: Path) -> None:
 
 
 def run_export(
-    path: Path, dataset: str | None, target: Path, *, force: bool, as_json: bool
+    path: Path, dataset: str | None, target: Path, *, force: bool, spreadsheet: bool, as_json: bool
 ) -> None:
     """Write a data set's labels."""
     store = Store(path)
     take_up_if_possible(store)
     name = chosen_dataset(store, dataset)
-    count = export_labels(store, name, target, force=force)
+    count = export_labels(store, name, target, force=force, spreadsheet=spreadsheet)
     if as_json:
         print_json({"dataset": name, "file": str(target), "labels": count})
     say(f"wrote {count:,} labels of {name} to {target}")
 
 
+@dataclass(frozen=True, slots=True)
+class WantedPairs:
+    """By whom pairs are preferred, a name or a policy file; and what is kept for testing."""
+
+    source: str | None
+    policy: Path | None
+    test_share: float
+    criterion: str | None = None
+    unparsed: str | None = None
+
+    def whose(self) -> str | PolicyFile:
+        """The name, or the policy. Raises InputError for both, and for a file that is none."""
+        if self.policy is None:
+            return self.source or MAJORITY_WORD
+        if self.source is not None or self.criterion is not None:
+            raise InputError("a policy says whose labels and which criterion", "Leave those out.")
+        return read_policy(self.policy)
+
+
 def run_export_pairs(
-    path: Path, dataset: str | None, target: Path, source: str, test_share: float,
-    criterion: str | None, *, force: bool, as_json: bool,
+    path: Path, dataset: str | None, target: Path, wanted: WantedPairs, *, force: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Write preference pairs for training, and say what was left out."""
     store = Store(path)
     take_up_if_possible(store)
     name = chosen_dataset(store, dataset)
-    check_target(target, force=force)
-    pairs = preference_pairs(store, name, source, test_share, criterion)
-    write_table(pairs.table, target)
+    check, write = (check_folder, write_folder) if is_folder(target) else (check_target, _write)
+    check(target, force=force)
+    unparsed = None if wanted.unparsed is None else UnparsedRule(wanted.unparsed)
+    pairs = preference_pairs(
+        store, name, wanted.whose(), wanted.test_share, wanted.criterion, unparsed
+    )
+    write(pairs, target)
     splits = Counter(pairs.table["split"].to_pylist())
     said = {"file": str(target), "source": pairs.source, "train": splits["train"],
             "test": splits["test"], "ties": pairs.ties, "without_label": pairs.without_label,
-            "without_texts": pairs.without_texts}  # fmt: skip
+            "without_verdict": pairs.without_verdict, "without_texts": pairs.without_texts,
+            "waiting": pairs.waiting}  # fmt: skip
     if as_json:
         print_json(said)
     said_of = f"{splits['train']:,} pairs to train, {splits['test']:,} to test"
@@ -191,11 +220,18 @@ def run_export_pairs(
     lost = {
         "with a tie": pairs.ties,
         "without a label": pairs.without_label,
+        "whose replies have no verdict": pairs.without_verdict,
         "without texts": pairs.without_texts,
     }
     left = [f"{n:,} {what}" for what, n in lost.items() if n]
     if left:
         say(f"left out: {', '.join(left)}")
+    if pairs.waiting:
+        say(f"{pairs.waiting:,} wait for a human's label: the AI label stands in for it")
+
+
+def _write(pairs: Pairs, target: Path) -> None:
+    write_table(pairs.table, target)
 
 
 def run_sql(path: Path, query: str, limit: int, form: str) -> None:

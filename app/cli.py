@@ -90,6 +90,13 @@ class Unparsed(StrEnum):
     WRONG = "wrong"
 
 
+class UnparsedPairs(StrEnum):
+    """The same of pairs for training, where nothing can be wrong."""
+
+    DROP = "drop"
+    TIE = "tie"
+
+
 class CardForm(StrEnum):
     """Forms of a card."""
 
@@ -104,6 +111,14 @@ class Ties(StrEnum):
     CLASS = "class"
     DROP = "drop"
     HALF = "half"
+
+
+class Matches(StrEnum):
+    """pipelines.strategy.Match, without importing the pipelines."""
+
+    HUMAN = "human"
+    MAJORITY = "majority"
+    REWARD = "reward"
 
 
 class Slices(StrEnum):
@@ -541,6 +556,55 @@ def price(
     run_price(store, dataset, wanted, as_json=as_json)
 
 
+guideline = typer.Typer(
+    help="What people who label are told: texts with versions.", no_args_is_help=True
+)
+app.add_typer(guideline, name="guideline")
+
+
+@guideline.command("set")
+def guideline_set(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A text, as people are shown it.")],
+    dataset: DatasetOption = None,
+    criterion: Annotated[str, typer.Option(help="The criterion that it explains.")] = "overall",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a guideline in force: labels that people give from now on carry its version.
+
+    \b
+    Example: concord guideline set guideline.md --dataset mine
+    """
+    from app.guiding import run_guideline_set
+
+    run_guideline_set(store, file, dataset, criterion, as_json=as_json)
+
+
+@guideline.command("show")
+def guideline_show(
+    dataset: DatasetOption = None,
+    criterion: Annotated[str | None, typer.Option(help="Of one criterion; default: all.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """The guidelines in force, and earlier versions."""
+    from app.guiding import run_guideline_show
+
+    run_guideline_show(store, dataset, criterion, as_json=as_json)
+
+
+@app.command()
+def tags(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What people say of labels that differ: AI error, human noise, unclear guideline, other."""
+    from app.guiding import run_tags
+
+    run_tags(store, dataset, as_json=as_json)
+
+
 runs = typer.Typer(help="Labelling runs: progress, spend, failures, how to go on.")
 app.add_typer(runs, name="runs")
 labels = typer.Typer(help="What to do with labels that are there.", no_args_is_help=True)
@@ -744,10 +808,24 @@ def strategy(
     by: Annotated[
         Slices | None, typer.Option(help="Choose for each slice too: category, length, models.")
     ] = None,
+    match: Annotated[
+        Matches,
+        typer.Option(
+            help="What a label is to match: human (one), or majority; or reward: what a reward "
+            "model that is fitted to such labels matches."
+        ),
+    ] = Matches.HUMAN,
     unparsed: Annotated[
         Unparsed, typer.Option(help="Replies without a verdict: drop, tie or wrong.")
     ] = Unparsed.DROP,
     everything: Annotated[bool, typer.Option("--all", help="Show every strategy.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the recommended one as a policy file (.toml).")
+    ] = None,
+    choose: Annotated[
+        str | None, typer.Option(help="Save the strategy of this name instead.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say which feedback to buy: humans, a judge, a jury, or a judge with some sent to humans.
@@ -760,17 +838,189 @@ def strategy(
       concord strategy --dataset mine --budget 2000 --comparisons 10000
       concord strategy --dataset mine --quality 0.85
       concord strategy --dataset mine --tradeoff 5 --by category
+      concord strategy --dataset mine --budget 2000 --save policy.toml
     """
+    from app.routing import save_of
     from app.strategy import run_strategy
     from pipelines.sections.view import Rules, UnparsedRule
-    from pipelines.strategy import Goal
+    from pipelines.strategy import Goal, Match
 
     goal = Goal(comparisons, budget, quality, tradeoff)
     rules = Rules(unparsed=UnparsedRule(unparsed))
     run_strategy(
-        store, dataset, criterion, judge or (), rules, goal, by, everything=everything,
-        as_json=as_json,
+        store, dataset, criterion, judge or (), rules, goal, by, Match(match),
+        everything=everything, as_json=as_json, save=save_of(save, choose, force=force),
     )  # fmt: skip
+
+
+@app.command()
+def audit(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--judge",
+            "-j",
+            help="Audit by this judge. Repeatable; default: the one with most labels.",
+        ),
+    ] = None,
+    criterion: CriterionOption = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Say what to buy for at most so many US dollars.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Win rates and agreement of all comparisons, from many AI labels and few human ones (PPI++).
+
+    \b
+    Examples:
+      concord audit --dataset mine
+      concord audit --dataset mine --judge gpt-4 --judge claude --budget 200
+    """  # fmt: skip
+    from app.auditing import run_audit
+
+    run_audit(store, dataset, criterion, judge or (), budget, as_json=as_json)
+
+
+@app.command()
+def route(
+    policy: Annotated[Path, typer.Option(help="A file that `concord strategy --save` wrote.")],
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    audit: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Share of the AI labels that a human checks; default: the policy's."
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write every comparison's route: .csv, .jsonl or .parquet."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be assigned; store nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Apply a policy: which comparisons go to humans, and which keep the AI label.
+
+    Some of those that keep it are drawn for an audit. Who goes to a human is stored, with the
+    probability of being asked; the same command again changes nothing.
+
+    \b
+    Examples:
+      concord route --policy policy.toml --dataset new --dry-run
+      concord route --policy policy.toml --dataset new --audit 0.1 --out routes.csv
+    """
+    from app.routing import run_route
+
+    run_route(
+        store, dataset, policy, audit, to, dry_run=dry_run, force=force, as_json=as_json
+    )  # fmt: skip
+
+
+@app.command("best-of")
+def best_of(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    train_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Fit a reward model to the labels of `humans` (the default) or of this annotator. "
+            "Repeatable."
+        ),
+    ] = None,
+    criterion: Annotated[str | None, typer.Option(help="A criterion of the labels.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each source would select among several responses, and what humans say of it.
+
+    Needs prompts with three responses or more that humans compared with each other.
+
+    \b
+    Examples:
+      concord best-of --dataset mine
+      concord best-of --dataset mine --train-on humans --train-on gpt-5.4-mini
+    """
+    from app.best_of import run_best_of
+
+    run_best_of(store, dataset, criterion, train_on or (), as_json=as_json)
+
+
+@app.command()
+def learn(
+    dataset: DatasetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of labels to fit to; all there are as well.")
+    ] = "25,50,100,200,400,700",
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Only this judge, and others named so. Repeatable.")
+    ] = None,
+    criterion: Annotated[str | None, typer.Option(help="A criterion of the labels.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="A key of the metadata that stands for the category to hold out."),
+    ] = None,
+    human_share: Annotated[
+        float, typer.Option(help="The share of a hybrid's labels that are a human's.")
+    ] = 0.3,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="KEY=NUMBER: ridge, style_weight, ngrams, buckets. Repeatable."),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="A LiteLLM embedding model in place of n-grams. It costs.")
+    ] = None,
+    comparisons: Annotated[
+        int, typer.Option(min=40, help="At most so many comparisons take part.")
+    ] = 2000,
+    repeats: Annotated[int, typer.Option(min=1, help="How often all folds are drawn.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds, of labels and of their order.")] = 0,
+    unparsed: Annotated[
+        UnparsedPairs, typer.Option(help="Replies without a verdict: drop or tie.")
+    ] = UnparsedPairs.DROP,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of all that: fit one reward model and write it as a judge file."
+        ),
+    ] = None,
+    train_on: Annotated[
+        str, typer.Option(help="Whose labels, with --save: humans, or an annotator.")
+    ] = "humans",
+    force: Annotated[bool, typer.Option("--force", help="Replace files, with --save.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Learning curves: what scorers fitted to labels match of humans' held-out votes.
+
+    Imitation of chosen answers, and reward models on comparisons of one human, of each judge, and
+    of both, with the same features, on prompts and on categories that they have not seen.
+
+    \b
+    Examples:
+      concord learn --dataset mine
+      concord learn --dataset mine --sizes 50,200,800 --judge gpt-4 --recipe ridge=3
+      concord learn --dataset mine --save rm.toml && concord label --judge rm.toml --dataset mine
+    """
+    from app.learning import recipe_of, run_learn, sizes_of
+    from app.reward_modelling import run_save
+    from pipelines.lessons import Plan
+    from pipelines.sections.view import Rules, UnparsedRule
+
+    chosen = recipe_of(recipe or (), embedding)
+    if save is not None:
+        run_save(store, dataset, criterion, train_on, save, chosen, judge or (), force=force,
+                 as_json=as_json)  # fmt: skip
+        return
+    plan = Plan(
+        chosen, sizes_of(sizes), repeats=repeats, seed=seed,
+        human_share=human_share, most_comparisons=comparisons,
+    )  # fmt: skip
+    rules = Rules(unparsed=UnparsedRule(unparsed))
+    run_learn(store, dataset, criterion, judge or (), rules, plan, group, as_json=as_json)
 
 
 @app.command("compare")
@@ -841,20 +1091,38 @@ def simulate(
 
 @app.command()
 def export(
-    to: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file.")],
+    to: Annotated[
+        Path,
+        typer.Argument(help="A .csv, .jsonl or .parquet file; a folder too, for pairs."),
+    ],
     dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
     pairs: Annotated[
         str | None,
         typer.Option(
             help="Chosen and rejected responses for training instead, by `majority` (of the "
-            "humans) or by this annotator."
+            "humans), by this annotator, or by jury:ONE,OTHER."
         ),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Such pairs, by whom this policy file sends them to.")
+    ] = None,
+    unparsed: Annotated[
+        UnparsedPairs | None,
+        typer.Option(help="Replies without a verdict in pairs: drop (default) or tie."),
     ] = None,
     test_share: Annotated[
         float, typer.Option(min=0, max=0.9, help="Of the prompts, kept for testing, with --pairs.")
     ] = 0.1,
     criterion: Annotated[str | None, typer.Option(help="A criterion, with --pairs.")] = None,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet",
+            help="A CSV of labels to look at in a spreadsheet: an apostrophe goes before text "
+            "that it would run as a formula. Not for importing again.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -862,21 +1130,24 @@ def export(
 
     Labels have the columns that `concord import` reads. Pairs have prompt, chosen, rejected
     (as TRL reads them), margin, source, comparison_id and split: no prompt is in two splits.
+    A folder gets Parquet files and a card, as load_dataset("FOLDER") of Hugging Face reads them.
 
     \b
     Examples:
       concord export labels.csv --dataset mine
       concord export pairs.jsonl --dataset mine --pairs majority
       concord export pairs.parquet --dataset mine --pairs gpt-5.4-mini --test-share 0.2
+      concord export pairs --dataset mine --policy policy.toml
     """
-    from app.browsing import run_export, run_export_pairs
+    from app.browsing import WantedPairs, run_export, run_export_pairs
 
-    if pairs is None:
-        run_export(store, dataset, to, force=force, as_json=as_json)
+    if pairs is None and policy is None:
+        run_export(store, dataset, to, force=force, spreadsheet=spreadsheet, as_json=as_json)
+    elif spreadsheet:
+        raise InputError("--spreadsheet is for labels", "Leave it out for pairs.")
     else:
-        run_export_pairs(
-            store, dataset, to, pairs, test_share, criterion, force=force, as_json=as_json
-        )
+        wanted = WantedPairs(pairs, policy, test_share, criterion, unparsed)
+        run_export_pairs(store, dataset, to, wanted, force=force, as_json=as_json)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from pipelines.findings import find, judges_by_agreement
+from pipelines.findings import BASELINES, find, judges_by_agreement
 from pipelines.sections.view import CEILING
 
 if TYPE_CHECKING:
@@ -37,6 +37,18 @@ def label(store: str, dataset: str, judge: str = EXAMPLE_JUDGE) -> str:
     return line(*words, "--dry-run")
 
 
+def probe(store: str, dataset: str, judge: str) -> str:
+    """Change one thing about the responses and ask a judge again, after a look at the cost."""
+    name = judge if judge in BASELINES else "my-judge.toml"
+    words = ["concord", "probe", "--judge", name, "--dataset", dataset, "--store", store]
+    return line(*words, "--dry-run")
+
+
+def card(store: str, dataset: str, judge: str) -> str:
+    """A judge's bias on one page."""
+    return line("concord", "card", judge, "--dataset", dataset, "--store", store)
+
+
 def import_humans(store: str, dataset: str) -> str:
     """Add human labels to a data set."""
     return line("concord", "import", "csv", "labels.csv", "--dataset", dataset, "--store", store)
@@ -53,9 +65,15 @@ def report_cost(store: str, dataset: str) -> str:
     return line(*words)
 
 
-def report_slices(store: str, dataset: str) -> str:
-    """The same by category too."""
-    return f"{report(store, dataset)} --slices"
+def report_slices(store: str, dataset: str, column: str = "category") -> str:
+    """The same by slice too."""
+    by = "" if column == "category" else f" --slice {column}"
+    return f"{report(store, dataset)} --slices{by}"
+
+
+def report_section(store: str, dataset: str, section: str) -> str:
+    """The rows of one section."""
+    return line("concord", "report", "--section", section, "--dataset", dataset, "--store", store)
 
 
 def export(store: str, dataset: str) -> str:
@@ -63,9 +81,25 @@ def export(store: str, dataset: str) -> str:
     return line("concord", "export", "labels.csv", "--dataset", dataset, "--store", store)
 
 
-def runs(store: str) -> str:
-    """Runs, their failures by reason, and how to continue."""
-    return line("concord", "runs", "--store", store)
+def tags(store: str, dataset: str) -> str:
+    """How often each tag is in force, with the newest notes."""
+    return line("concord", "tags", "--dataset", dataset, "--store", store)
+
+
+def strategy(store: str, dataset: str) -> str:
+    """Strategies, their quality and cost, and the one to choose."""
+    return line("concord", "strategy", "--dataset", dataset, "--store", store)
+
+
+def route(store: str, policy: str) -> str:
+    """Apply a policy file to other comparisons, after a look at what goes where."""
+    words = ["concord", "route", "--policy", policy, "--dataset", "NEW", "--store", store]
+    return line(*words, "--dry-run")
+
+
+def learn(store: str, dataset: str) -> str:
+    """The data-fitting experiment, all of it."""
+    return line("concord", "learn", "--dataset", dataset, "--store", store)
 
 
 def price(store: str, dataset: str) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from app import loading, words
 from data.records import OVERALL
 from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
+from pipelines.stats.agreement import TieRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from app.loading import Snapshot
 
 T = TypeVar("T", bound=str)
-CARRIED = ("dataset", "criterion", "majority", "unparsed", "judge")
+MOST = 1e9  # of a number in an address
+CARRIED = ("dataset", "criterion", "majority", "ties", "unparsed", "judge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def choose(view: str, seen: Snapshot, simulated: Mapping[str, bool]) -> Choice:
     with st.container(key="controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
         dataset = pick(view, "dataset", "Data set", list(simulated), width=320)
         criteria = loading.criteria(seen, dataset) or [OVERALL]
-        criterion = OVERALL if OVERALL in criteria else criteria[0]
+        criterion = loading.first_criterion(criteria)
         if len(criteria) > 1:
             criterion = pick(
                 view, "criterion", "Criterion", criteria, of=dataset, default=criterion, width=200
@@ -57,7 +59,8 @@ def _rules(view: str) -> Rules:
                     shown=words.MAJORITIES)  # fmt: skip
     unparsed = pick(view, "unparsed", "A judge's reply without a verdict is", list(UnparsedRule),
                     shown=words.UNPARSED)  # fmt: skip
-    return Rules(majority, unparsed)
+    ties = pick(view, "ties", "For agreement, a tie is", list(TieRule), shown=words.TIES)
+    return Rules(majority, unparsed, ties)
 
 
 def pick(
@@ -92,6 +95,11 @@ def pick(
     return chosen
 
 
+def set_pick(view: str, name: str, value: str, *, of: str = "") -> None:
+    """Choose for the reader what `pick` asks; in a callback only."""
+    st.session_state[f"{view}-{name}-{short(of)}"] = value
+
+
 def write(view: str, name: str, label: str, *, width: int) -> str:
     """A line of text that starts at its query parameter and writes it."""
     key = f"{view}-{name}"
@@ -100,6 +108,39 @@ def write(view: str, name: str, label: str, *, width: int) -> str:
     text = st.text_input(label, key=key, width=width).strip()
     remember(name, text or None)
     return text
+
+
+def number(
+    view: str, name: str, label: str, *, default: float | None, of: str = "", width: int = 180,
+    hidden: bool = False, whole: bool = False, most: float | None = None,
+) -> float | None:  # fmt: skip
+    """A number, 0 or more, that starts at its query parameter and writes it; None where empty.
+
+    `whole`: from 1 on. `hidden`: its label is for screen readers, as words stand beside it.
+    """
+    key = f"{view}-{name}-{short(of)}"
+    least, step = (1.0, 100.0) if whole else (0.0, None)
+    if key not in st.session_state:
+        st.session_state[key] = _asked(name, default, least, most)
+    value: float | None = st.number_input(
+        label, value=None, min_value=least, max_value=most, step=step, key=key, width=width,
+        format="%.0f" if whole else "%.6g", placeholder="not known",
+        label_visibility="collapsed" if hidden else "visible",
+    )  # fmt: skip
+    remember(name, None if value == default else "" if value is None else f"{value:.10g}")
+    return value
+
+
+def _asked(name: str, default: float | None, least: float, most: float | None) -> float | None:
+    """The number of a query parameter; `default` for what is none."""
+    text = st.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return default
+    return value if value is None or least <= value <= (most or MOST) else default
 
 
 def remember(name: str, value: str | None) -> None:

@@ -15,4 +15,5 @@ pages = [
     st.Page(f"views/{name}.py", title=title, url_path=name, default=name == "overview")
     for name, title in VIEWS.items()
 ]
+pages.append(st.Page("views/comparisons.py", url_path="comparisons"))  # an address of old
 st.navigation(pages, position="hidden").run()

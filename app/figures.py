@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import altair as alt
 import pandas as pd
 
+from app.drawing import kept
 from app.theme import ROLES
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Axis:
     log: bool = False
     zero: float | None = None
     band_title: str = ""
+    limits: tuple[float, ...] = ()  # further values that have a place: figures to compare share it
 
     @property
     def factor(self) -> float:
@@ -67,6 +69,7 @@ def painted(columns: Mapping[str, Any]) -> pd.DataFrame:
     return frame.assign(**{role: role for role in ROLES})
 
 
+@kept
 def dots(rows: Sequence[Dot], axis: Axis) -> Chart:
     """One row per annotator: name and figures above, dot with interval and its band below."""
     x = _x(axis, _domain(rows, axis))
@@ -162,6 +165,7 @@ def _scale(domain: Range, *, log: bool = False) -> alt.Scale:
 def _domain(rows: Sequence[Dot], axis: Axis) -> Range:
     """Round limits around all values, intervals and bands."""
     found = [v for row in rows for v in (row.value, row.low, row.high, *(row.band or ()))]
+    found += axis.limits
     values = [placed for v in found if (placed := axis.place(v)) is not None]
     if not values:
         return (1.0, 10.0) if axis.log else (0.0, 1.0)
@@ -278,6 +282,7 @@ def _words(base: alt.Chart, rows: Sequence[Dot]) -> list[alt.Chart]:
     ]
 
 
+@kept
 def matrix(names: Sequence[str], pairs: Sequence[Pair], title: str) -> Chart:
     """Numbered annotators against each other; the stronger a cell's shade, the more alike."""
     labels = [f"{k + 1} · {name}" for k, name in enumerate(names)]
@@ -332,15 +337,20 @@ def _sides(**more: Any) -> alt.Axis:
     )
 
 
-def scatter(spots: Sequence[Spot], titles: tuple[str, str]) -> Chart:
-    """Agreement against cost (log), each point with its interval and its name above."""
+@kept
+def scatter(spots: Sequence[Spot], titles: tuple[str, str], front: tuple[str, ...] = ()) -> Chart:
+    """Agreement against cost (log), each point with its interval and its name above.
+
+    A line steps through those in `front`: what the best agreement costs at each price.
+    """
     costs = [spot.cost for spot in spots]
     x_domain = (min(costs) / 4, max(costs) * 4)  # room for the names
     ends = [v for spot in spots for v in (spot.agreement, spot.low, spot.high) if v is not None]
     y_domain = _round(min(ends), max(ends) + 0.03, least=0.2, share=True)
+    x = alt.X("cost:Q", scale=_scale(x_domain, log=True),
+              axis=_axis(titles[0], AXIS_FORMATS["usd"], _money_ticks(x_domain)))  # fmt: skip
     base = alt.Chart(_spots(spots, y_domain)).encode(
-        x=alt.X("cost:Q", scale=_scale(x_domain, log=True),
-                axis=_axis(titles[0], AXIS_FORMATS["usd"], _money_ticks(x_domain))),
+        x=x,
         color=colour("role"),
         tooltip=[
             alt.Tooltip("name:N", title="Annotator"),
@@ -353,7 +363,9 @@ def scatter(spots: Sequence[Spot], titles: tuple[str, str]) -> Chart:
         axis = _axis(titles[1], AXIS_FORMATS["share"], _ticks(y_domain))
         return alt.Y(f"{field}:Q", axis=axis, scale=_scale(y_domain))
 
+    unbeaten = [spot for spot in spots if spot.name in front]
     layers = [
+        *([_steps(unbeaten, x, y("agreement"))] if len(unbeaten) > 1 else []),
         base.mark_rule(strokeWidth=2.5, strokeCap="round", aria=False).encode(
             y=y("low"), y2="high:Q"
         ),
@@ -365,6 +377,18 @@ def scatter(spots: Sequence[Spot], titles: tuple[str, str]) -> Chart:
         ),
     ]
     return _layered(layers, "container", SCATTER)
+
+
+def _steps(spots: Sequence[Spot], x: alt.X, y: alt.Y) -> alt.Chart:
+    """The line through the points that nobody beats, cheapest first."""
+    order = sorted(spots, key=lambda spot: spot.cost)
+    frame = painted(
+        {"cost": [spot.cost for spot in order], "agreement": [spot.agreement for spot in order]}
+    )
+    line = alt.Chart(frame).mark_line(
+        interpolate="step-after", strokeWidth=1.5, strokeDash=[5, 4], aria=False
+    )
+    return cast("alt.Chart", line.encode(x=x, y=y, color=colour("muted")))
 
 
 def _spots(spots: Sequence[Spot], domain: Range) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -16,18 +16,29 @@ from data.store import StoreLockedError
 from pipelines.wording import money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from app.controls import Choice
-    from app.loading import Compared, Snapshot
+    from app.loading import Compared, Reader, Snapshot
+    from pipelines.estimates import Estimate
+    from pipelines.sections.view import Rules
+
+T = TypeVar("T")
 
 STYLE = Path(__file__).with_name("style.css")
 VIEWS = {
     "overview": "Overview",
     "agreement": "Agreement",
+    "bias": "Bias",
     "cost": "Cost",
-    "comparisons": "Comparisons",
+    "strategy": "Strategy",
+    "learning": "Learning",
+    "disagreements": "Disagreements",
+    "label": "Label",
+    "runs": "Runs",
+    "sql": "SQL",
 }
+READING = "Reading the labels and comparing the annotators"
 AGE_SECONDS = 5
 RETRY_SECONDS = 5
 LIVE_SECONDS = 3
@@ -42,16 +53,36 @@ class Context:
     choice: Choice
     dataset: Mapping[str, Any]
 
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return self.choice.rules
+
     def compared(self) -> Compared:
-        """All estimates under the rules in force; says what it does where that is news."""
+        """Who labelled the data set."""
+        with st.spinner(READING):
+            return self._reader().compared()
+
+    def rows(self, *sections: str, slices: str | None = None) -> list[Estimate]:
+        """The estimates of these sections under the rules in force; see `loading.rows`."""
+        with st.spinner(READING):
+            return self._reader().rows(*sections, slices=slices)
+
+    def of_panel(
+        self, function: Callable[..., T], *arguments: Hashable, features: bool = False
+    ) -> T:
+        """`function(panel, *arguments)`, made once; see `loading.of_panel`."""
+        with st.spinner(READING):
+            return self._reader().of_panel(function, *arguments, features=features)
+
+    def of_store(self, function: Callable[..., T], *arguments: Hashable) -> T:
+        """`function(connection, *arguments)`, made once; see `loading.of_store`."""
+        with st.spinner(READING):
+            return self._reader().of_store(function, *arguments)
+
+    def _reader(self) -> Reader:
         choice = self.choice
-        wanted = (self.seen, choice.dataset, choice.criterion, choice.rules)
-        if st.session_state.get("compared") == choice:  # new data only: the page stays in place
-            return loading.compared(*wanted)
-        with st.spinner("Reading the labels and comparing the annotators"):
-            result = loading.compared(*wanted)
-        st.session_state["compared"] = choice
-        return result
+        return loading.Reader(self.seen, choice.dataset, choice.criterion, choice.rules)
 
 
 def draw(view: str, question: str, body: Callable[[Context], None]) -> None:
@@ -89,36 +120,41 @@ def _links(view: str) -> None:
 def _page(
     view: str, question: str, body: Callable[[Context], None], seen: Snapshot, age: Any
 ) -> None:
-    with age:
-        st.fragment(_age, run_every=AGE_SECONDS)(seen.store, seen.version)
     if seen.busy:
         with st.container(key="busy"):
             st.text(f"{seen.busy}: the data below are those read last. It is tried again.")
     found = {row["dataset"]: row for row in loading.datasets(seen)}
     if not found:
+        _show_age(age, seen, None)
         _empty(seen.store)
         return
     simulated = {name: bool(row["simulated"]) for name, row in found.items()}
     choice = controls.choose(view, seen, simulated)
+    _show_age(age, seen, choice.dataset)
     dataset = found[choice.dataset]
     st.title(question, anchor=False)
     body(Context(seen, choice, dataset))
 
 
-def _age(store: str, version: str) -> None:
-    """How old the data is; draws the page anew where the store has changed."""
+def _show_age(place: Any, seen: Snapshot, dataset: str | None) -> None:
+    with place:
+        st.fragment(_age, run_every=AGE_SECONDS)(seen.store, dataset, seen.version_of(dataset))
+
+
+def _age(store: str, dataset: str | None, version: str) -> None:
+    """How old the data is; draws the page anew where newer data of the data set has been read."""
     try:
         seen = loading.snapshot(store)
     except ConcordError:
         st.text("the store cannot be read now")
         return
     with st.container(key="age", horizontal=True, vertical_alignment="center", gap="small"):
-        st.text(words.age(time.time() - seen.read_at))
+        st.text(words.age(time.time() - seen.read_at, newer=seen.reading))
         again = st.button("Refresh", type="tertiary", key="refresh")
     if again:
-        loading.refresh()
+        loading.refresh(store)
         st.rerun()
-    if seen.version != version:
+    if seen.version_of(dataset) != version:
         st.rerun()
 
 
@@ -152,7 +188,7 @@ def _locked(store: str, error: ConcordError) -> None:
 def _retry(store: str, since: float) -> None:
     """Draw the page anew once the store is free; not at once, as it was tried just now."""
     if time.monotonic() - since > RETRY_SECONDS / 2 and loading.is_free(store):
-        loading.refresh()
+        loading.refresh(store)
         st.rerun()
 
 

@@ -1,57 +1,49 @@
-"""Reads of the store for the dashboard, cached by the store's path and its data version.
+"""Reads of the store for the dashboard: each made once for all browsers, until its data changes.
 
-The only module with `st.cache_*`. The version is looked up at most every 15 s, or on Refresh; while
-somebody else holds the store, what was read last stays in use and says how old it is.
+A view asks for the sections of the comparison that it shows, and for nothing else. How results are
+kept, and read anew while a run writes, is `app.keeping`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import streamlit as st
-
+from app.keeping import WAIT_SECONDS, Keeper, Reads, Snapshot, large
 from data import browse, queries
-from data.records import RunStatus
+from data.records import OVERALL, RunStatus
 from data.store import DEFAULT_PATH, Store, StoreLockedError
 from pipelines.compare import estimates_of
+from pipelines.features import count_and_read_features
 from pipelines.panel import read_panel
-from pipelines.sections.view import MajorityRule, Rules, UnparsedRule
+from pipelines.probed import read_probed
+from pipelines.sections.view import Rules
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
     from datetime import datetime
 
     from data.browse import Detail, Page, Wanted
+    from data.store import Connection
     from pipelines.estimates import Estimate
     from pipelines.panel import Panel
 
-CHECK_SECONDS = 15
-WAIT_SECONDS = 3.0
-RUNS_SECONDS = 2
+T = TypeVar("T")
 
+FREE_SECONDS = 0.5  # how long a store is tried before it counts as in use
+__all__ = ["Reads", "Snapshot"]
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A state of the store: everything drawn from it is cached under its version.
-
-    `read_at` is when that version was last seen (seconds since 1970); `busy` says why nothing
-    newer could be read.
-    """
-
-    store: str
-    version: str
-    read_at: float
-    busy: str | None = None
+_KEEPERS: dict[str, Keeper] = {}
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """All estimates of a data set; kind and id of each annotator that has a name of its own."""
+    """Who labelled a data set: kind and id of each annotator that has a name of its own."""
 
-    rows: list[Estimate]
     kinds: dict[str, str]
     ids: dict[str, str]
     has_anonymous: bool
@@ -65,125 +57,224 @@ def store_path() -> str:
     return os.environ.get("CONCORD_STORE", DEFAULT_PATH)
 
 
+def keeper(store: str) -> Keeper:
+    """What is kept of a store: one keeper for the whole process."""
+    with _LOCK:
+        if store not in _KEEPERS:
+            _KEEPERS[store] = Keeper(store)
+        return _KEEPERS[store]
+
+
 def snapshot(store: str) -> Snapshot:
-    """The newest state of the store known here. Raises StoreError where there is none to show."""
-    return _look(store)
+    """The newest state of the store that has been read. Raises StoreError where there is none."""
+    return keeper(store).snapshot()
 
 
-def refresh() -> None:
-    """Look the version up again at the next read."""
-    _look.clear()
-    _runs.clear()
-
-
-@st.cache_data(ttl=CHECK_SECONDS, show_spinner=False)
-def _look(store: str) -> Snapshot:
-    try:
-        with _open(store).reading() as con:
-            [(version,)] = queries.rows(con, queries.VERSION)
-    except StoreLockedError as error:
-        last = _last_seen().get(store)
-        if last is None:
-            raise
-        return replace(last, busy=error.what)
-    seen = Snapshot(store, str(version), time.time())
-    _last_seen()[store] = seen
-    return seen
-
-
-@st.cache_resource(show_spinner=False)
-def _last_seen() -> dict[str, Snapshot]:
-    return {}
-
-
-def _open(store: str) -> Store:
-    return Store(store, upgrade=False, wait_seconds=WAIT_SECONDS)
+def refresh(store: str) -> None:
+    """Look for newer data now: it is there on return, or is on its way."""
+    keeper(store).refresh()
 
 
 def datasets(seen: Snapshot) -> list[dict[str, Any]]:
     """What the store holds, a row each data set."""
-    return _datasets(seen.store, seen.version)
+    return list(seen.reads.get(None, _datasets))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _datasets(store: str, version: str) -> list[dict[str, Any]]:  # noqa: ARG001 (part of the key)
-    with _open(store).reading() as con:
+def _datasets(reads: Reads) -> list[dict[str, Any]]:
+    with reads.open().reading() as con:
         return queries.records(con, queries.DATASETS)
 
 
 def criteria(seen: Snapshot, dataset: str) -> list[str]:
     """The criteria that labels of a data set name."""
-    return _criteria(seen.store, seen.version, dataset)
+    return list(seen.reads.get(dataset, _criteria, dataset))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _criteria(store: str, version: str, dataset: str) -> list[str]:  # noqa: ARG001
-    with _open(store).reading() as con:
+def _criteria(reads: Reads, dataset: str) -> list[str]:
+    with reads.open().reading() as con:
         return [str(row[0]) for row in queries.rows(con, queries.CRITERIA, dataset=dataset)]
 
 
 def categories(seen: Snapshot, dataset: str) -> list[str]:
     """The categories of a data set."""
-    return _categories(seen.store, seen.version, dataset)
+    return list(seen.reads.get(dataset, _categories, dataset))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _categories(store: str, version: str, dataset: str) -> list[str]:  # noqa: ARG001
-    with _open(store).reading() as con:
+def _categories(reads: Reads, dataset: str) -> list[str]:
+    with reads.open().reading() as con:
         return browse.categories(con, dataset)
 
 
-def compared(seen: Snapshot, dataset: str, criterion: str | None, rules: Rules) -> Compared:
-    """All estimates of a data set under the rules in force."""
-    return _compared(
-        seen.store, seen.version, dataset, criterion, str(rules.majority), str(rules.unparsed)
-    )
+def first_criterion(found: list[str]) -> str:
+    """The criterion that a view starts with."""
+    return OVERALL if OVERALL in found or not found else found[0]
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _compared(
-    store: str, version: str, dataset: str, criterion: str | None, majority: str, unparsed: str
-) -> Compared:
-    panel = _panel(store, version, dataset, criterion)
-    rules = Rules(MajorityRule(majority), UnparsedRule(unparsed))
-    named = [who for who in panel.annotators if not who.anonymous]
+def compared(seen: Snapshot, dataset: str, criterion: str) -> Compared:
+    """Who labelled a data set by a criterion."""
+    return seen.reads.get(dataset, _compared, dataset, criterion)
+
+
+def _compared(reads: Reads, dataset: str, criterion: str) -> Compared:
+    everyone = reads.need(dataset, _panel, dataset, criterion).annotators
+    named = [who for who in everyone if not who.anonymous]
     return Compared(
-        rows=estimates_of(panel, rules),
         kinds={who.name: str(who.kind) for who in named},
         ids={who.name: who.annotator_id for who in named},
-        has_anonymous=any(who.anonymous for who in panel.annotators),
+        has_anonymous=len(named) < len(everyone),
     )
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _panel(store: str, version: str, dataset: str, criterion: str | None) -> Panel:  # noqa: ARG001
-    return read_panel(_open(store), dataset, criterion)
+def rows(
+    seen: Snapshot,
+    dataset: str,
+    criterion: str,
+    rules: Rules,
+    *sections: str,
+    slices: str | None = None,
+) -> list[Estimate]:
+    """The Estimate rows of these sections of the comparison (pipelines.compare.SECTIONS).
+
+    Overall only, or with those of a column of slices (category, length or models). Each section is
+    computed by itself, the first time that any view asks for it.
+    """
+    wanted = (dataset, criterion, rules)
+    found = [seen.reads.get(dataset, _rows, *wanted, section, slices) for section in sections]
+    return [row for section in found for row in section]
+
+
+def _rows(
+    reads: Reads, dataset: str, criterion: str, rules: Rules, section: str, slices: str | None
+) -> list[Estimate]:
+    read = _panel_with_features if section == "bias" else _panel
+    return estimates_of(reads.need(dataset, read, dataset, criterion), rules, (section,), slices)
+
+
+@large
+def _panel(reads: Reads, dataset: str, criterion: str) -> Panel:
+    return read_panel(reads.open(), dataset, criterion)
+
+
+@large
+def _panel_with_features(reads: Reads, dataset: str, criterion: str) -> Panel:
+    """The same panel: features, counted here where none are stored, and probes are put into it."""
+    panel = reads.need(dataset, _panel, dataset, criterion)
+    count_and_read_features(reads.open(), panel)
+    read_probed(reads.open(), panel)
+    return panel
+
+
+def of_panel(
+    seen: Snapshot,
+    dataset: str,
+    criterion: str,
+    function: Callable[..., T],
+    *arguments: Hashable,
+    features: bool = False,
+) -> T:
+    """`function(panel, *arguments)`, made once; the panel is shared: it may not be changed.
+
+    `function` must be one of a module (no lambda, which would be another one each time).
+    """
+    key = (dataset, criterion, function, features, *arguments)
+    found: T = seen.reads.get(dataset, _of_panel, *key)
+    return found
+
+
+def _of_panel(
+    reads: Reads,
+    dataset: str,
+    criterion: str,
+    function: Callable[..., T],
+    features: bool,
+    *arguments: Hashable,
+) -> T:
+    read = _panel_with_features if features else _panel
+    return function(reads.need(dataset, read, dataset, criterion), *arguments)
+
+
+def of_store(
+    seen: Snapshot, dataset: str | None, function: Callable[..., T], *arguments: Hashable
+) -> T:
+    """`function(connection, *arguments)`, made once until the data set changes.
+
+    `dataset` None: until anything in the store does. For a module's function, as `of_panel`.
+    """
+    found: T = seen.reads.get(dataset, _of_store, function, *arguments)
+    return found
+
+
+def _of_store(reads: Reads, function: Callable[..., T], *arguments: Hashable) -> T:
+    with reads.open().reading() as con:
+        return function(con, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads of one data set by one criterion under the rules in force."""
+
+    seen: Snapshot
+    dataset: str
+    criterion: str
+    rules: Rules
+
+    def compared(self) -> Compared:
+        """Who labelled the data set."""
+        return compared(self.seen, self.dataset, self.criterion)
+
+    def rows(self, *sections: str, slices: str | None = None) -> list[Estimate]:
+        """The estimates of these sections; see `rows`."""
+        wanted = (self.seen, self.dataset, self.criterion, self.rules)
+        return rows(*wanted, *sections, slices=slices)
+
+    def of_panel(
+        self, function: Callable[..., T], *arguments: Hashable, features: bool = False
+    ) -> T:
+        """`function(panel, *arguments)`, made once; see `of_panel`."""
+        wanted = (self.seen, self.dataset, self.criterion)
+        return of_panel(*wanted, function, *arguments, features=features)
+
+    def of_store(self, function: Callable[..., T], *arguments: Hashable) -> T:
+        """`function(connection, *arguments)`, made once; see `of_store`."""
+        return of_store(self.seen, self.dataset, function, *arguments)
+
+
+def first_reader(store: str) -> Reader | None:
+    """What a page without any choice is about; None for a store that holds nothing."""
+    seen = snapshot(store)
+    for dataset in [str(row["dataset"]) for row in datasets(seen)]:
+        return Reader(seen, dataset, first_criterion(criteria(seen, dataset)), Rules())
+    return None
+
+
+def models(seen: Snapshot, dataset: str) -> list[str]:
+    """The models whose responses a data set compares."""
+    return list(of_store(seen, dataset, browse.models, dataset))
+
+
+def now(store: str, function: Callable[..., T], *arguments: Hashable) -> T:
+    """`function(connection, *arguments)` of this moment, kept by nobody: what is large and rare."""
+    with Store(store, upgrade=False, wait_seconds=WAIT_SECONDS).reading() as con:
+        return function(con, *arguments)
 
 
 def page(seen: Snapshot, wanted: Wanted, number: int, size: int) -> Page:
     """One page of the comparisons that match a filter."""
-    return _page(seen.store, seen.version, wanted, number, size)
+    return seen.reads.get(wanted.dataset, _page, wanted, number, size)
 
 
-@st.cache_data(max_entries=64, show_spinner="Looking through the comparisons")
-def _page(store: str, version: str, wanted: Wanted, number: int, size: int) -> Page:  # noqa: ARG001
-    with _open(store).reading() as con:
+def _page(reads: Reads, wanted: Wanted, number: int, size: int) -> Page:
+    with reads.open().reading() as con:
         return browse.page_of(con, wanted, number=number, size=size)
 
 
 def detail(seen: Snapshot, dataset: str, comparison_id: str) -> Detail | None:
     """One comparison with all its labels."""
-    return _detail(seen.store, seen.version, dataset, comparison_id)
+    return seen.reads.get(dataset, _detail, dataset, comparison_id)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _detail(
-    store: str,
-    version: str,  # noqa: ARG001
-    dataset: str,
-    comparison_id: str,
-) -> Detail | None:
-    with _open(store).reading() as con:
+def _detail(reads: Reads, dataset: str, comparison_id: str) -> Detail | None:
+    with reads.open().reading() as con:
         return browse.detail_of(con, dataset, comparison_id)
 
 
@@ -192,32 +283,26 @@ def runs(store: str) -> list[dict[str, Any]]:
 
     While somebody else holds the store these are the ones read last.
     """
-    try:
-        found = _runs(store)
-    except StoreLockedError:
-        return _last_runs().get(store, [])
-    _last_runs()[store] = found
+    return list(lately(store, _runs))
+
+
+def lately(store: str, function: Callable[..., T], *arguments: Hashable) -> T:
+    """`function(connection, *arguments)` as of two seconds ago or later: for what runs change."""
+    found: T = keeper(store).lately(function, *arguments)
     return found
 
 
-@st.cache_data(ttl=RUNS_SECONDS, show_spinner=False)
-def _runs(store: str) -> list[dict[str, Any]]:
-    with _open(store).reading() as con:
-        found = queries.records(con, queries.RUNS)
-        running = any(run["status"] == RunStatus.RUNNING for run in found)
-        newest: dict[str, datetime] = browse.last_labels(con) if running else {}
+def _runs(con: Connection) -> list[dict[str, Any]]:
+    found = queries.records(con, queries.RUNS)
+    running = any(run["status"] == RunStatus.RUNNING for run in found)
+    newest: dict[str, datetime] = browse.last_labels(con) if running else {}
     return [{**run, "last_label_at": newest.get(run["run_id"])} for run in found]
-
-
-@st.cache_resource(show_spinner=False)
-def _last_runs() -> dict[str, list[dict[str, Any]]]:
-    return {}
 
 
 def is_free(store: str) -> bool:
     """Whether the store can be read at this moment."""
     try:
-        with _open(store).reading():
+        with Store(store, upgrade=False, wait_seconds=FREE_SECONDS).reading():
             return True
     except StoreLockedError:
         return False

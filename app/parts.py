@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app import tables, words
+from app.drawing import specification
 from pipelines.estimates import ALL
 from pipelines.wording import EXPLAINED, NOT_KNOWN, STATISTICS
 
@@ -68,7 +69,8 @@ def figure(
         if chart is not None:
             with st.container(key=f"chart-{key}"):
                 width = "content" if fixed_width else "stretch"
-                st.altair_chart(chart, width=width, key=f"altair-{key}")  # type: ignore[call-overload]
+                drawn = specification(chart)
+                st.vega_lite_chart(drawn, width=width, key=f"altair-{key}")  # type: ignore[call-overload]
         if note:
             muted(note, f"note-{key}")
         rows_behind(key, tables.screen_rows(rows), tables.file_rows(rows))

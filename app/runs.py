@@ -12,6 +12,7 @@ from data import queries
 from data.errors import RunError
 from data.records import RunStatus
 from data.store import Store
+from pipelines.human_labels import is_by_human
 from pipelines.label import Progress, label
 from pipelines.reparse import judge_of, options_of, run_of
 from pipelines.watch import follow_run
@@ -47,7 +48,7 @@ def list_runs(path: Path, *, as_json: bool) -> None:
     )
     for run in found:
         _say_failures(run)
-        if run["status"] in GOES_ON:
+        if run["status"] in GOES_ON and not is_by_human(json.loads(run["settings"])):
             say(f"{run['judge']} on {run['dataset']}: give the same `concord label` to continue")
 
 
@@ -114,7 +115,10 @@ def watch_run(path: Path, run: str) -> None:
     progress = Progress(row["planned"], 0)
     with ProgressLine() as line:
         status = follow_run(store.journals / f"{row['run_id']}.jsonl", progress, line)
-    ended = "was killed: the same `concord label` continues it" if status is None else str(status)
+    killed = "was killed"
+    if not is_by_human(json.loads(row["settings"])):
+        killed += ": the same `concord label` continues it"
+    ended = killed if status is None else str(status)
     say(f"{row['judge']} on {row['dataset']}: {progress.done:,} labels, {ended.replace('_', ' ')}")
 
 

@@ -39,7 +39,7 @@ def command(store: Path, port: int, headless: bool = True) -> list[str]:
         **theme.options(),
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    script = [sys.executable, "-P", "-m", "streamlit", "run", str(DASHBOARD.resolve())]
+    script = [sys.executable, "-P", "-m", "app.server", "run", str(DASHBOARD.resolve())]
     return [*script, *flags, "--", "--store", str(Path(store).resolve())]
 
 

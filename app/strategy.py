@@ -6,30 +6,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.learning import Told
 from app.reporting import add_features
+from app.routing import save_policy
 from app.stores import chosen_dataset, take_up_if_possible
 from app.terminal import out, print_json, print_table, say
 from data.errors import InputError
 from data.store import Store
 from pipelines.estimates import ALL, as_row
-from pipelines.findings import find
+from pipelines.findings import figure_of
 from pipelines.panel import read_panel
 from pipelines.sections.view import View
 from pipelines.slices import slice_codes
-from pipelines.strategy import Goal, choose_strategy
-from pipelines.wording import interval_of, money, points, value_of
+from pipelines.strategy import choose_strategy
+from pipelines.strategy_reward import Learner
+from pipelines.strategy_slices import own_choice_rows
+from pipelines.strategy_words import BREAK_EVEN, TARGET, matcher, sentences, slice_sentences
+from pipelines.wording import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from app.routing import Save
+    from pipelines.estimates import Estimate
     from pipelines.sections.view import Rules
-    from pipelines.strategy import Choice
+    from pipelines.strategy import Choice, Goal, Match
 
 
 def run_strategy(
     path: Path, dataset: str | None, criterion: str | None, judges: Sequence[str], rules: Rules,
-    goal: Goal, by: str | None, *, everything: bool, as_json: bool,
+    goal: Goal, by: str | None, match: Match, *, everything: bool, as_json: bool,
+    save: Save | None = None,
 ) -> None:  # fmt: skip
     """Try the strategies, overall and by slice, and say which one to choose."""
     store = Store(path)
@@ -37,12 +45,19 @@ def run_strategy(
     panel = read_panel(store, chosen_dataset(store, dataset), criterion, judges)
     add_features(store, panel)
     views = [View(panel, rules, ALL, np.ones(panel.n_items, dtype=bool))]
+    own: list[Estimate] = []
     if by is not None:
         names, codes = slice_codes(panel, by)
         views += [View(panel, rules, f"{by}={name}", codes == k) for k, name in enumerate(names)]
-    choices = list(_choices(views, goal))
+    learner = Learner(store, progress=Told())
+    choices = list(_choices(views, goal, match, learner))
+    if save is not None:
+        save_policy(save, choices[0][1], goal, views[0])
+    if by is not None and len(choices) > 1:
+        own = own_choice_rows(views[0], choices[0][1], goal, codes, by)
     if as_json:
         print_json({"dataset": panel.dataset, "simulated": panel.simulated, "goal": goal,
+                    "match": match, "slices": [as_row(row) for row in own],
                     "choices": [_as_json(name, choice) for name, choice in choices]})  # fmt: skip
         return
     mark = "   (simulated labels)" if panel.simulated else ""
@@ -54,15 +69,19 @@ def run_strategy(
             out().print(sentence, markup=False)
         for note in choice.notes:
             say(f"note: {note}")
+    for sentence in slice_sentences(choices, own):
+        out().print(sentence, markup=False)
     if not everything:
         say("these are the ones on the frontier and beside the recommended one: --all shows all")
 
 
-def _choices(views: Sequence[View], goal: Goal) -> Iterator[tuple[str, Choice]]:
+def _choices(
+    views: Sequence[View], goal: Goal, match: Match, learner: Learner
+) -> Iterator[tuple[str, Choice]]:
     """Of the whole data set, and of the slices that have the labels for it."""
     for view in views:
         try:
-            yield view.name, choose_strategy(view, goal)
+            yield view.name, choose_strategy(view, goal, match, learner)
         except InputError as error:
             if view.name == ALL:
                 raise
@@ -73,16 +92,22 @@ def _as_json(name: str, choice: Choice) -> dict[str, object]:
     def of(k: int) -> dict[str, object]:
         return {"strategy": choice.strategies[k].name, "policy": choice.strategies[k].policy}
 
-    found = choice.recommended
+    found, undecided = choice.recommended, choice.undecided()
+    break_even = [r.estimate for r in choice.rows if r.statistic == BREAK_EVEN]
     return {
         "slice": name,
         "recommended": None if found is None else of(found),
         "not_distinguishable": [of(k) for k in choice.alike],
         "more_prompts": choice.more_prompts,
+        "undecided": None if undecided is None else {
+            **of(undecided.place), "more_prompts": undecided.more_prompts,
+            "more_comparisons": undecided.more_comparisons,
+        },
+        "break_even_usd_per_human_label": break_even[0] if break_even else None,
         "frontier": [of(int(k)) for k in np.flatnonzero(choice.on_frontier)],
         "estimates": [as_row(row) for row in choice.rows],
         "notes": choice.notes,
-    }
+    }  # fmt: skip
 
 
 def _print_table(choice: Choice, goal: Goal, *, everything: bool) -> None:
@@ -92,12 +117,16 @@ def _print_table(choice: Choice, goal: Goal, *, everything: bool) -> None:
     shown = [k for k in order if everything or choice.on_frontier[k] or k in choice.alike
              or k == choice.recommended or k == 0]  # fmt: skip
     print_table(
-        ["strategy", "matches a human", f"{goal.n:,} cost", ""],
+        [
+            "strategy",
+            f"{matcher(choice.match) or ''} matches {TARGET[choice.match]}".strip(),
+            f"{goal.n:,} cost",
+            "",
+        ],
         [
             [
                 choice.strategies[k].name,
-                f"{value_of(rows[choice.strategies[k].name])} "
-                f"{interval_of(rows[choice.strategies[k].name])}",
+                figure_of(rows[choice.strategies[k].name]),
                 money(float(choice.cost_usd[k]) * goal.n),
                 "recommended" if k == choice.recommended else "alike" if k in choice.alike else "",
             ]
@@ -105,55 +134,16 @@ def _print_table(choice: Choice, goal: Goal, *, everything: bool) -> None:
         ],
         numbers=(1, 2),
     )
+    if everything:
+        _print_juries(choice)
 
 
-def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
-    """The recommendation in words, with what speaks against it."""
-    found = choice.recommended
-    if found is None:
-        return
-    name, usd = choice.strategies[found].name, float(choice.cost_usd[found])
-    figures = [row for row in choice.rows if row.statistic == "recommended_quality"]
-    rests = ""
-    if figures:
-        rests = f" It matches a human in {value_of(figures[0])} {interval_of(figures[0])}"
-        rests += " (on prompts that had no part in choosing it)."
-    price = f", at {money(usd * goal.n)} for {goal.n:,}" if usd == usd else ""
-    yield f"Recommended{_within(goal)}: {name}{price}.{rests}"
-    if choice.alike:
-        names = "; ".join(choice.strategies[k].name for k in choice.alike)
-        what = "May reach it too, and cost less" if goal.quality else "Cannot be told from the best"
-        more = (
-            f"; about {choice.more_prompts:,} prompts would tell one of them apart, now there are "
-            f"{choice.rows[0].n_prompts:,}"
-            if choice.more_prompts
-            else ""
-        )
-        yield f"{what}: {names}{more}."
-    yield from _beside_humans(choice, found)
-
-
-def _within(goal: Goal) -> str:
-    if goal.budget_usd is not None:
-        return f" within {money(goal.budget_usd)}"
-    if goal.quality is not None:
-        return f" for a match of {100 * goal.quality:g}%"
-    return f" at {money(goal.usd_per_point)} a point" if goal.usd_per_point else " at any price"
-
-
-def _beside_humans(choice: Choice, found: int) -> Iterator[str]:
-    """What humans alone would add, what that point costs, and from which price on they pay."""
-    if found == 0:
-        return
-    name, where = choice.strategies[0].name, choice.rows[0].slice
-    [gap] = find(choice.rows, "strategy_difference", name, slice_name=where)
-    usd, human = float(choice.cost_usd[found]), choice.human_usd
-    text = f"One human a comparison: {points(gap.estimate)} points {interval_of(gap)}"
-    if gap.estimate is not None and gap.estimate > 0 and usd < human:
-        text += (
-            f", at {money((human - usd) * 10 / gap.estimate)} for each point on 1,000 comparisons"
-        )
-        share = choice.strategies[found].policy.human_share
-        ai = usd - share * human
-        text += f"; below {money(ai / (1 - share))} a label humans alone would cost less"
-    yield f"{text}."
+def _print_juries(choice: Choice) -> None:
+    """How alike the members of each jury err, and what it is worth for that."""
+    alike, worth = (
+        [row for row in choice.rows if row.statistic == statistic]
+        for statistic in ("jury_error_correlation", "jury_effective_size")
+    )
+    if alike:
+        cells = [[a.subject, figure_of(a), figure_of(b)] for a, b in zip(alike, worth, strict=True)]
+        print_table(["", "errors correlate", "worth judges"], cells, numbers=(1, 2))

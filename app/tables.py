@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app import words
 from data.records import AnnotatorKind
 from pipelines.sections.view import CEILING, ONE_HUMAN
+from pipelines.spreadsheets import plain
 from pipelines.wording import STATISTICS, interval_of, value_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ ROLE_OF_KIND = {
     AnnotatorKind.BASELINE: "baseline",
     AnnotatorKind.AGGREGATE: "ink",
 }
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +179,10 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV that a spreadsheet reads without running any of it."""
     out = io.StringIO()
     if rows:
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(out, lineterminator="\r\n")  # else a bare \r would end a row
         writer.writerow([plain(title) for title in rows[0]])
         writer.writerows([plain(value) for value in row.values()] for row in rows)
     return out.getvalue()
-
-
-def plain(value: Any) -> Any:
-    """A cell that is no formula: text that a spreadsheet would run is quoted, numbers stay."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def file_name(*parts: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import TracebackType
 
+    from rich.text import Text
+
     from data.imports import Imported
     from pipelines.label import Labelled, Progress
 
@@ -31,12 +33,21 @@ PLAIN_SECONDS = 10.0
 _LEAST_NAME = 12
 _BREAKS = re.compile(r"[\r\n\t]+")  # in a cell they would break the table
 
-errors = Console(stderr=True, highlight=False)
+
+class _Verbatim(Console):
+    """Texts as they are: names from outside neither steer the terminal nor turn into emoji."""
+
+    def render_str(self, text: str, **said: Any) -> Text:
+        """A text that is printed, or in a cell, without control characters."""
+        return super().render_str(clean(text), **{**said, "emoji": False})
+
+
+errors = _Verbatim(stderr=True, highlight=False)
 
 
 def out() -> Console:
     """The console of stdout: 100 columns where that is no terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    return _Verbatim(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def say(text: str = "") -> None:

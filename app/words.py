@@ -13,6 +13,7 @@ from data.records import AnnotatorKind, LabelStatus, Preference, RunStatus, Show
 from pipelines.estimates import ALL
 from pipelines.findings import BASELINES, SAME_POINTS, find, main_reference
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN, MajorityRule, UnparsedRule
+from pipelines.stats.agreement import TieRule
 from pipelines.wording import NOT_KNOWN, duration, interval_of, value_of
 
 if TYPE_CHECKING:
@@ -46,12 +47,18 @@ MAJORITIES = {
     MajorityRule.MODE: "the most frequent label; a split is a tie",
     MajorityRule.SIGN: "the sign of the mean label",
 }
+TIES = {
+    TieRule.CLASS: "a label of its own, like A and B",
+    TieRule.HALF: "half an agreement with A or B",
+    TieRule.DROP: "left out, of either annotator",
+}
 UNPARSED = {
     UnparsedRule.DROP: "left out",
     UnparsedRule.TIE: "a tie",
     UnparsedRule.WRONG: "a disagreement",
 }
 SHOWS = {
+    Show.CONFIDENT: "The humans agree, a judge is confident of the other",
     Show.ALL: "All comparisons",
     Show.AGAINST: "A judge disagrees with the humans or gold",
     Show.SPLIT: "The judges disagree among each other",
@@ -98,13 +105,14 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def age(seconds: float) -> str:
-    """How old the data is."""
+def age(seconds: float, *, newer: bool = False) -> str:
+    """How old the data is; `newer`: what has come since is being read."""
+    said = f"{seconds / 3600:.0f} h"
     if seconds < 100:
-        return f"data {max(0, seconds):.0f} s old"
-    if seconds < 5400:
-        return f"data {seconds / 60:.0f} min old"
-    return f"data {seconds / 3600:.0f} h old"
+        said = f"{max(0, seconds):.0f} s"
+    elif seconds < 5400:
+        said = f"{seconds / 60:.0f} min"
+    return f"data {said} old, reading newer" if newer else f"data {said} old"
 
 
 def facts(dataset: Mapping[str, int]) -> str:
@@ -356,6 +364,7 @@ def match(show: Show, total: int, judge: str | None) -> str:
     who = judge or "a judge"
     return {
         Show.ALL: f"{n}{f' that {judge} labelled' if judge else ''}.",
+        Show.CONFIDENT: f"{n} where all humans agree and {who} is confident of the other response.",
         Show.AGAINST: f"{n} where {who} disagrees with the human majority or gold; "
         "those where the humans are most of one mind come first.",
         Show.SPLIT: f"{n} where the judges disagree; the most even splits come first.",
@@ -367,6 +376,11 @@ def no_match(show: Show) -> str:
     """What an empty filter means."""
     if show is Show.SWAPPED:
         return "No comparison matches: none was labelled in both orders with different results."
+    if show is Show.CONFIDENT:
+        return (
+            "No comparison matches: none that is left has two or more humans who all agree and a "
+            "judge that is confident of the other response. Show all, or choose another filter."
+        )
     return "No comparison matches. Choose another filter."
 
 

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
     from data.store import Connection
 
+SURE = 0.9  # a stated probability from which on a judge counts as confident
+SHOWN_CHARACTERS = 20_000  # of a text, where the whole of it is not asked for
+TEXTS = ("prompt", "response_a", "response_b", "reference")
+
 
 class Show(StrEnum):
     """Which comparisons of a data set: what is worth a person's time."""
 
     ALL = "all"
+    CONFIDENT = "confident"  # humans of one mind, and a judge is sure of the other response
     AGAINST = "against"  # a judge prefers something else than the reference
     SPLIT = "split"  # the judges do not all prefer the same
     SWAPPED = "swapped"  # a judge's preference changes with the order shown
@@ -32,7 +37,8 @@ class Show(StrEnum):
 class Wanted:
     """A filter; None and the empty text ask for nothing.
 
-    `judge` is an annotator's id, `majority` is `mode` or `sign`.
+    `judge` is an annotator's id, `model` gave either response, `majority` is `mode` or `sign`;
+    `only` and `but` hold the ids of comparisons: no other ones, and none of these.
     """
 
     dataset: str
@@ -42,6 +48,9 @@ class Wanted:
     category: str | None = None
     text: str = ""
     majority: str = "mode"
+    model: str | None = None
+    only: tuple[str, ...] | None = None
+    but: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,97 +63,133 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One comparison with its texts, and every label on it."""
+    """One comparison with the beginnings of its texts, and every label on it.
+
+    `n_prompt`, `n_response_a` ... are the lengths of the whole texts in characters.
+    """
 
     comparison: dict[str, Any]
     labels: list[dict[str, Any]]
 
 
 CHOSEN = """
-WITH chosen AS (
-    SELECT comparison_id FROM comparisons
-    WHERE dataset = $dataset
-      AND ($category IS NULL OR category = $category)
-      AND ($text = '' OR contains(
-          lower(concat_ws(chr(10), prompt, response_a, response_b)), lower($text))))
+WITH chosen AS (SELECT comparison_id FROM comparisons WHERE dataset = $dataset{conditions})
 """
+CONDITIONS = {  # each where its parameter is given: texts are not read for nothing
+    "category": "category = $category",
+    "model": "(model_a = $model OR model_b = $model)",
+    "text": "contains(lower(concat_ws(chr(10), prompt, response_a, response_b)), lower($text))",
+    "only": "comparison_id IN (SELECT unnest($only::UUID[]))",
+    "but": "comparison_id NOT IN (SELECT unnest($but::UUID[]))",
+}
 USABLE = """,
 usable AS (
-    SELECT comparison_id, annotator_id, kind, shown, repeat, preference
+    SELECT comparison_id, annotator_id, kind, shown, repeat,
+           CASE preference WHEN 'a' THEN 1 WHEN 'b' THEN -1 ELSE 0 END AS vote
     FROM labels JOIN chosen USING (comparison_id) JOIN annotators USING (annotator_id)
     WHERE criterion = $criterion AND status = 'ok'),
 judged AS (
-    SELECT comparison_id, annotator_id,
-           count(*) FILTER (preference = 'a') AS a, count(*) FILTER (preference = 'b') AS b,
-           sign(a - b) AS side,
-           sign(count(*) FILTER (preference = 'a' AND shown = 'ab')
-                - count(*) FILTER (preference = 'b' AND shown = 'ab')) AS side_ab,
-           sign(count(*) FILTER (preference = 'a' AND shown = 'ba')
-                - count(*) FILTER (preference = 'b' AND shown = 'ba')) AS side_ba,
-           count(DISTINCT shown) AS orders
+    SELECT comparison_id, annotator_id, sign(sum(vote)) AS side,
+           sign(sum(vote) FILTER (shown = 'ab')) AS side_ab,
+           sign(sum(vote) FILTER (shown = 'ba')) AS side_ba
     FROM usable WHERE kind = 'judge' OR annotator_id = $judge::UUID
     GROUP BY comparison_id, annotator_id)
 """
 REFERENCE = """,
 humans AS (
-    SELECT comparison_id, count(*) FILTER (preference = 'a') AS a,
-           count(*) FILTER (preference = 'tie') AS tie, count(*) FILTER (preference = 'b') AS b
-    FROM (SELECT comparison_id, arg_min(preference, repeat) AS preference
+    SELECT comparison_id, count(*) FILTER (vote > 0) AS a,
+           count(*) FILTER (vote = 0) AS tie, count(*) FILTER (vote < 0) AS b
+    FROM (SELECT comparison_id, arg_min(vote, repeat) AS vote
           FROM usable WHERE kind = 'human' GROUP BY comparison_id, annotator_id)
     GROUP BY comparison_id),
 gold AS (
-    SELECT comparison_id, min(preference) AS preference FROM usable WHERE kind = 'aggregate'
-    GROUP BY comparison_id HAVING count(DISTINCT preference) = 1),
+    SELECT comparison_id, min(vote) AS side FROM usable WHERE kind = 'aggregate'
+    GROUP BY comparison_id HAVING min(vote) = max(vote)),
 reference AS (
-    SELECT comparison_id, greatest(a, tie, b) / (a + tie + b) AS unanimity,
+    SELECT comparison_id, greatest(a, tie, b) / (a + tie + b) AS unanimity, a + tie + b AS humans,
            CASE WHEN $majority = 'sign' THEN sign(a - b)
                 WHEN a > b AND a > tie THEN 1 WHEN b > a AND b > tie THEN -1 ELSE 0 END AS side
     FROM humans
     UNION ALL
-    SELECT comparison_id, 1.0, CASE preference WHEN 'a' THEN 1 WHEN 'b' THEN -1 ELSE 0 END
+    SELECT comparison_id, 1.0, 1, side
     FROM gold ANTI JOIN humans USING (comparison_id))
+"""
+# What a judge is sure of: its usable labels all say so, in both orders, or the mean probability
+# that it states is at least SURE.
+SIDES = f"""
+SELECT comparison_id, annotator_id, kind, name, count(*) FILTER (preference = 'a') AS a,
+       count(*) FILTER (preference = 'b') AS b,
+       bool_or(shown = 'ab') AND bool_or(shown = 'ba') AS swapped,
+       0.5 + sum(p_a - 0.5) / count(p_a) AS stated,
+       (coalesce(swapped AND a = count(*), false) OR coalesce(stated >= {SURE}, false))::INT
+       - (coalesce(swapped AND b = count(*), false) OR coalesce(stated <= 1 - {SURE}, false))::INT
+           AS sure
+"""
+ONE_MIND = f""",
+one_mind AS (
+    SELECT comparison_id, count(*) AS humans, sign(sum(side)) AS side
+    FROM (SELECT comparison_id, arg_min(
+              CASE preference WHEN 'a' THEN 1 WHEN 'b' THEN -1 ELSE 0 END, repeat) AS side
+          FROM labels JOIN chosen USING (comparison_id) JOIN annotators USING (annotator_id)
+          WHERE criterion = $criterion AND status = 'ok' AND kind = 'human'
+          GROUP BY comparison_id, annotator_id)
+    GROUP BY comparison_id HAVING count(*) > 1 AND abs(sum(side)) = count(*)),
+sure AS (
+    {SIDES}
+    FROM labels JOIN one_mind USING (comparison_id) JOIN annotators USING (annotator_id)
+    WHERE criterion = $criterion AND status = 'ok'
+      AND CASE WHEN $judge IS NULL THEN kind = 'judge' ELSE annotator_id = $judge::UUID END
+    GROUP BY ALL)
 """
 PAGE_END = """
 LIMIT $size OFFSET $skip
 """
-MATCHING_ALL = f"""{CHOSEN}
+MATCHING_ALL = f"""
 SELECT comparison_id, count(*) OVER () AS total FROM chosen
 ORDER BY comparison_id {PAGE_END}
 """
-MATCHING_JUDGE = f"""{CHOSEN} {USABLE}
+MATCHING_JUDGE = f"""{USABLE}
 SELECT comparison_id, count(*) OVER () AS total FROM judged WHERE annotator_id = $judge::UUID
 ORDER BY comparison_id {PAGE_END}
 """
-MATCHING_AGAINST = f"""{CHOSEN} {USABLE} {REFERENCE}
+MATCHING_CONFIDENT = f"""{ONE_MIND}
+SELECT comparison_id, count(*) OVER () AS total
+FROM sure JOIN one_mind USING (comparison_id)
+WHERE sure = -side
+GROUP BY comparison_id
+ORDER BY max(humans) DESC, count(*) DESC, coalesce(max(abs(stated - 0.5)), 0) DESC,
+         comparison_id {PAGE_END}
+"""
+MATCHING_AGAINST = f"""{USABLE} {REFERENCE}
 SELECT comparison_id, count(*) OVER () AS total
 FROM judged JOIN reference USING (comparison_id)
 WHERE judged.side <> reference.side AND ($judge IS NULL OR annotator_id = $judge::UUID)
 GROUP BY comparison_id
-ORDER BY max(unanimity) DESC, count(*) DESC, comparison_id {PAGE_END}
+ORDER BY max(unanimity) DESC, max(humans) DESC, count(*) DESC, comparison_id {PAGE_END}
 """
-MATCHING_SPLIT = f"""{CHOSEN} {USABLE}
+MATCHING_SPLIT = f"""{USABLE}
 SELECT comparison_id, count(*) OVER () AS total FROM judged
 GROUP BY comparison_id
-HAVING count(DISTINCT side) > 1 AND ($judge IS NULL OR bool_or(annotator_id = $judge::UUID))
+HAVING min(side) <> max(side) AND ($judge IS NULL OR bool_or(annotator_id = $judge::UUID))
 ORDER BY abs(sum(side)) / count(*), comparison_id {PAGE_END}
 """
-MATCHING_SWAPPED = f"""{CHOSEN} {USABLE}
+MATCHING_SWAPPED = f"""{USABLE}
 SELECT comparison_id, count(*) OVER () AS total FROM judged
-WHERE orders = 2 AND side_ab <> side_ba AND ($judge IS NULL OR annotator_id = $judge::UUID)
+WHERE side_ab <> side_ba AND ($judge IS NULL OR annotator_id = $judge::UUID)
 GROUP BY comparison_id
 ORDER BY count(*) DESC, comparison_id {PAGE_END}
 """
 MATCHING = {
     Show.ALL: MATCHING_ALL,
+    Show.CONFIDENT: MATCHING_CONFIDENT,
     Show.AGAINST: MATCHING_AGAINST,
     Show.SPLIT: MATCHING_SPLIT,
     Show.SWAPPED: MATCHING_SWAPPED,
 }
-SUMMARIES = """
+SUMMARIES = f"""
 WITH chosen AS (SELECT unnest($ids::UUID[]) AS comparison_id, unnest($places) AS place),
 sides AS (
-    SELECT comparison_id, kind, annotator_id, count(*) FILTER (preference = 'a') AS a,
-           count(*) FILTER (preference = 'b') AS b
+    {SIDES}
     FROM labels JOIN chosen USING (comparison_id) JOIN annotators USING (annotator_id)
     WHERE criterion = $criterion AND status = 'ok' GROUP BY ALL),
 counted AS (
@@ -156,12 +201,15 @@ counted AS (
            count(*) FILTER (kind = 'judge' AND a = b) AS judges_tie,
            count(*) FILTER (kind = 'judge' AND a < b) AS judges_b,
            min(CASE WHEN a > b THEN 'a' WHEN a < b THEN 'b' ELSE 'tie' END)
-               FILTER (kind = 'aggregate') AS gold
+               FILTER (kind = 'aggregate') AS gold,
+           list({{'name': name, 'sure': sure, 'stated': stated}} ORDER BY name)
+               FILTER (sure <> 0 AND (kind = 'judge' OR annotator_id = $judge::UUID)) AS sure
     FROM sides GROUP BY comparison_id)
 SELECT comparison_id, source_id, left(prompt, 240) AS prompt, category, model_a, model_b,
        coalesce(humans_a, 0) AS humans_a, coalesce(humans_tie, 0) AS humans_tie,
        coalesce(humans_b, 0) AS humans_b, coalesce(judges_a, 0) AS judges_a,
-       coalesce(judges_tie, 0) AS judges_tie, coalesce(judges_b, 0) AS judges_b, gold
+       coalesce(judges_tie, 0) AS judges_tie, coalesce(judges_b, 0) AS judges_b, gold,
+       coalesce(sure, []) AS sure
 FROM chosen JOIN comparisons USING (comparison_id) LEFT JOIN counted USING (comparison_id)
 ORDER BY place
 """
@@ -169,10 +217,22 @@ CATEGORIES = """
 SELECT DISTINCT category FROM comparisons
 WHERE dataset = $dataset AND category IS NOT NULL ORDER BY category
 """
-HAS_COMPARISON = """
-SELECT count(*) FROM comparisons
-WHERE dataset = $dataset AND comparison_id = try_cast($comparison_id AS UUID)
+MODELS = """
+SELECT DISTINCT model
+FROM (SELECT unnest([model_a, model_b]) AS model FROM comparisons WHERE dataset = $dataset)
+WHERE model IS NOT NULL ORDER BY model
 """
+BEGINNINGS = ", ".join(
+    f"left({name}, {SHOWN_CHARACTERS}) AS {name}, length({name}) AS n_{name}" for name in TEXTS
+)
+BEGINNING = f"""
+SELECT comparison_id, source_id, model_a, model_b, category, {BEGINNINGS}
+FROM comparisons WHERE dataset = $dataset AND comparison_id = try_cast($comparison_id AS UUID)
+"""
+WHOLE = {
+    name: f"SELECT {name} FROM comparisons WHERE comparison_id = $comparison_id::UUID"
+    for name in TEXTS
+}
 LAST_LABELS = """
 SELECT run_id, max(labels.created_at) FROM labels JOIN runs USING (run_id)
 WHERE runs.status = 'running' GROUP BY run_id
@@ -184,39 +244,65 @@ def page_of(con: Connection, wanted: Wanted, *, number: int, size: int) -> Page:
     sql = MATCHING[wanted.show]
     if wanted.show is Show.ALL and wanted.judge is not None:
         sql = MATCHING_JUDGE
-    parameters = {
-        "dataset": wanted.dataset,
-        "criterion": wanted.criterion,
-        "judge": wanted.judge,
-        "category": wanted.category,
-        "text": wanted.text,
-        "majority": wanted.majority,
-        "size": size,
-        "skip": (number - 1) * size,
-    }
+    given = _given(wanted)
+    conditions = "".join(f" AND {text}" for name, text in CONDITIONS.items() if name in given)
+    sql = CHOSEN.replace("{conditions}", conditions) + sql
+    parameters = given | {"judge": wanted.judge, "size": size, "skip": (number - 1) * size}
     used = {name: value for name, value in parameters.items() if f"${name}" in sql}
     found = queries.rows(con, sql, **used)
     if not found:
         return Page(0, [])
     ids = [str(row[0]) for row in found]
     summaries = queries.records(
-        con, SUMMARIES, ids=ids, places=list(range(len(ids))), criterion=wanted.criterion
-    )
+        con, SUMMARIES, ids=ids, places=list(range(len(ids))), criterion=wanted.criterion,
+        judge=wanted.judge,
+    )  # fmt: skip
     return Page(int(found[0][1]), summaries)
+
+
+def _given(wanted: Wanted) -> dict[str, Any]:
+    """The parameters of what is asked for."""
+    asked = {
+        "dataset": wanted.dataset,
+        "criterion": wanted.criterion,
+        "majority": wanted.majority,
+        "category": wanted.category,
+        "model": wanted.model,
+        "text": wanted.text or None,
+        "only": None if wanted.only is None else list(wanted.only),
+        "but": list(wanted.but) or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def detail_of(con: Connection, dataset: str, comparison_id: str) -> Detail | None:
     """A comparison of a data set with all its labels; None where there is no such one."""
-    [(known,)] = queries.rows(con, HAS_COMPARISON, dataset=dataset, comparison_id=comparison_id)
-    if not known:
+    found = queries.records(con, BEGINNING, dataset=dataset, comparison_id=comparison_id)
+    if not found:
         return None
-    [comparison] = queries.records(con, queries.COMPARISON_PAGE, ids=[comparison_id])
-    return Detail(comparison, queries.records(con, queries.LABELS_OF, ids=[comparison_id]))
+    labels = queries.records(con, queries.LABELS_OF, ids=[found[0]["comparison_id"]])
+    return Detail(found[0], labels)
+
+
+def whole_text(con: Connection, comparison_id: str, name: str) -> str:
+    """One of `TEXTS` of a comparison from beginning to end; empty where there is none."""
+    found = queries.rows(con, WHOLE[name], comparison_id=comparison_id)
+    return str(found[0][0] or "") if found else ""
 
 
 def categories(con: Connection, dataset: str) -> list[str]:
     """The categories of a data set, sorted."""
     return [row[0] for row in queries.rows(con, CATEGORIES, dataset=dataset)]
+
+
+def metadata_keys(con: Connection, dataset: str) -> list[str]:
+    """The keys of the metadata of a data set's comparisons, sorted."""
+    return [str(row[0]) for row in queries.rows(con, queries.METADATA_KEYS, dataset=dataset)]
+
+
+def models(con: Connection, dataset: str) -> list[str]:
+    """The models whose responses a data set compares, sorted."""
+    return [row[0] for row in queries.rows(con, MODELS, dataset=dataset)]
 
 
 def last_labels(con: Connection) -> dict[str, datetime]:

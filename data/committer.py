@@ -32,9 +32,11 @@ ROOT = Path(__file__).parents[1]
 class Committer:
     """The process, as the run sees it. It is started when first needed: a short run needs none."""
 
+    module = "data.committer"
+
     def __init__(self, store: Store, journal: Path) -> None:
         arguments = (str(store.path.absolute()), str(journal.absolute()), str(store.wait_seconds))
-        self._command = [sys.executable, "-P", "-m", "data.committer", *arguments]
+        self._command = [sys.executable, "-P", "-m", self.module, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self._locked = False
 

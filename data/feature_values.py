@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data import queries
 from data.errors import InputError
@@ -49,10 +50,12 @@ ADD = """
 INSERT INTO features BY NAME SELECT comparison_id, $feature AS feature, $version AS version, a, b
 FROM page
 """
-VALUES = """
-WITH items AS (
-    SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
-    FROM comparisons WHERE dataset = $dataset)
+PLACES = """
+SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
+FROM comparisons WHERE dataset = $dataset
+"""
+VALUES = f"""
+WITH items AS ({PLACES})
 SELECT feature, starts_with(version, 'own:') AS own, item, a, b
 FROM features JOIN items USING (comparison_id)
 WHERE version = $version OR starts_with(version, 'own:')
@@ -119,11 +122,42 @@ def remove_feature(store: Store, dataset: str, name: str) -> int:
     return int(found[name])
 
 
+def counted_values(store: Store, dataset: str) -> Iterator[pa.Table]:
+    """Features that are missing from the store, counted without storing them, a page each.
+
+    feature, own, item, and the values of a and b, as `stored_values` gives them.
+    """
+    functions = {feature.name: feature.of for feature in FEATURES}
+    with store.reading() as con:
+        places = queries.table(con, PLACES, dataset=dataset)
+    for ids, columns in _counted(store, dataset, functions, FEATURES[0].name, VERSION):
+        item = places["item"].take(pc.index_in(ids, places["comparison_id"]))
+        for name, a, b in zip(functions, columns[::2], columns[1::2], strict=True):
+            own = pa.repeat(False, len(ids))
+            named = pa.repeat(name, len(ids))
+            yield pa.table({"feature": named, "own": own, "item": item, "a": a, "b": b})
+
+
 def _add(
     store: Store, dataset: str, functions: Mapping[str, Values], last: str, version: str, *,
     so_far: bool = True,
 ) -> Iterator[int]:  # fmt: skip
-    after, done = FIRST, 0
+    done = 0
+    for ids, columns in _counted(store, dataset, functions, last, version):
+        with store.writing() as con:
+            for name, a, b in zip(functions, columns[::2], columns[1::2], strict=True):
+                con.register("page", pa.table({"comparison_id": ids, "a": a, "b": b}))
+                con.execute(ADD, {"feature": name, "version": version})
+                con.unregister("page")
+        done += len(ids)
+        yield done if so_far else len(ids)
+
+
+def _counted(
+    store: Store, dataset: str, functions: Mapping[str, Values], last: str, version: str
+) -> Iterator[tuple[pa.Array, list[pa.Array]]]:
+    """Pages of what is missing: ids, and of each function the values of a and of b."""
+    after = FIRST
     with store.reading() as con:
         [(length,)] = queries.rows(con, SIZE, dataset=dataset)
     size = int(min(PAGE, 1 + CHARACTERS // (1 + length)))
@@ -134,14 +168,8 @@ def _add(
         if not len(page):
             return
         ids, *texts = (page[name].combine_chunks() for name in page.column_names)
-        columns = _in_threads([(values, text) for values in functions.values() for text in texts])
-        with store.writing() as con:
-            for name, a, b in zip(functions, columns[::2], columns[1::2], strict=True):
-                con.register("page", pa.table({"comparison_id": ids, "a": a, "b": b}))
-                con.execute(ADD, {"feature": name, "version": version})
-                con.unregister("page")
-        after, done = UUID(str(ids[-1].as_py())), done + len(page)
-        yield done if so_far else len(page)
+        yield ids, _in_threads([(values, text) for values in functions.values() for text in texts])
+        after = UUID(str(ids[-1].as_py()))
 
 
 def _in_threads(calls: list[tuple[Values, pa.Array]]) -> list[pa.Array]:

@@ -125,7 +125,7 @@ FROM staged_annotators WHERE annotator_id NOT IN (SELECT annotator_id FROM annot
 ADD_LABELS = """
 INSERT INTO labels BY NAME
 SELECT label_id, comparison_id, annotator_id, criterion, repeat, shown, preference, p_a, strength,
-       status, rationale, seconds, cost_usd, details::JSON AS details,
+       status, rationale, seconds, cost_usd, sampling_probability, details::JSON AS details,
        coalesce(created_at AT TIME ZONE 'UTC', $now) AS created_at
 FROM staged_labels
 WHERE label_id NOT IN (SELECT label_id FROM labels)

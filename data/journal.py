@@ -8,6 +8,7 @@ Every paid reply is on disk here before it is parsed into the store. The lines o
     {"event": "reply", ...}    what was bought
     {"event": "failed", ...}   an attempt that the provider is known not to have charged
     {"event": "label", ...}    a label, with the requests whose replies it was read from
+    {"event": "undo", ...}     a person takes back a label of this run
     {"event": "batch", ...}    a batch is about to be made, was made, or ended
     {"event": "end", ...}      the run ended by itself: complete or stopped
 
@@ -38,6 +39,7 @@ _NEEDED = {
     "sent": {"request_hash", "at"},
     "reply": {"request_hash"},
     "failed": {"request_hash"},
+    "undo": {"label_id"},
 }
 
 

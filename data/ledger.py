@@ -48,10 +48,13 @@ LABEL_COLUMNS = pa.schema(
         ("shown", pa.string()),
         ("preference", pa.string()),
         ("p_a", pa.float64()),
+        ("strength", pa.float64()),
         ("status", pa.string()),
         ("rationale", pa.string()),
         ("seconds", pa.float64()),
         ("cost_usd", pa.float64()),
+        ("sampling_probability", pa.float64()),
+        ("guideline_id", pa.string()),
         ("details", pa.string()),
         ("created_at", pa.string()),
     ]
@@ -85,6 +88,7 @@ BATCH_COLUMNS = pa.schema(
         ("at", pa.string()),
     ]
 )
+UNDONE_COLUMNS = pa.schema([("label_id", pa.string()), ("run_id", pa.string())])
 LINK_COLUMNS = pa.schema([("label_id", pa.string()), ("request_hash", pa.string())])
 SENT_COLUMNS = pa.schema(
     [("request_hash", pa.string()), ("sent_at", pa.string()), ("most_usd", pa.float64())]
@@ -92,6 +96,7 @@ SENT_COLUMNS = pa.schema(
 
 _UNFIT = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 _IDS = {"run_id", "request_hash", "label_id", "comparison_id", "annotator_id"}
+_MAYBE_IDS = {"guideline_id"}
 _TIMES = {"at", "started_at"}
 _OF_RUN = ("run_id", "judge", "dataset", "settings", "started_at", "planned", "budget_usd")
 
@@ -114,12 +119,17 @@ NEWEST_LABELS = """
 CREATE OR REPLACE TEMP TABLE newest_labels AS
 SELECT * REPLACE (label_id::UUID AS label_id, comparison_id::UUID AS comparison_id,
                   annotator_id::UUID AS annotator_id, run_id::UUID AS run_id,
-                  details::JSON AS details, created_at::TIMESTAMP AS created_at)
+                  guideline_id::UUID AS guideline_id, details::JSON AS details,
+                  created_at::TIMESTAMP AS created_at)
 FROM arriving_labels
 QUALIFY row_number() OVER (PARTITION BY label_id ORDER BY created_at DESC) = 1
 """
 DROP_SUPERSEDED = """
 DELETE FROM labels WHERE status = 'failed' AND label_id IN (SELECT label_id FROM newest_labels)
+"""
+DROP_UNDONE = """
+DELETE FROM labels WHERE (label_id, run_id) IN (
+    SELECT (label_id::UUID, run_id::UUID) FROM arriving_undone)
 """
 DROP_OLD = "DELETE FROM labels WHERE label_id IN (SELECT label_id FROM newest_labels)"
 ADD_LABELS = """
@@ -193,6 +203,7 @@ def run_event(run: Run, annotators: Sequence[Annotator]) -> Event:
             {
                 "kind": annotator.kind.value,
                 "name": annotator.name,
+                "dataset": annotator.dataset,
                 "model": annotator.model,
                 "definition": annotator.definition,
             }
@@ -250,6 +261,41 @@ def label_event(label: Label, requests: Sequence[UUID] = ()) -> Event:
         "details": json.dumps(label.details) if label.details else None,
         "requests": [str(request) for request in requests],
     }
+
+
+def human_label_event(
+    label: Label,
+    *,
+    strength: int | None,
+    sampling_probability: float | None,
+    guideline_id: UUID | None,
+) -> Event:
+    """The journal line of a person's label, with what only people's labels have."""
+    return {
+        **label_event(label),
+        "strength": strength,
+        "sampling_probability": sampling_probability,
+        "guideline_id": None if guideline_id is None else str(guideline_id),
+    }
+
+
+def undo_event(label_id: UUID) -> Event:
+    """The journal line of a person who takes back a label of this run."""
+    return {"event": "undo", "label_id": str(label_id), "at": _now()}
+
+
+def standing_labels(events: Sequence[Event]) -> tuple[list[Event], list[str]]:
+    """The labels that were not taken back later, and the ids of all that were taken back."""
+    undone = [event["label_id"] for event in events if event["event"] == "undo"]
+    if not undone:
+        return [event for event in events if event["event"] == "label"], undone
+    labels: list[Event] = []
+    for event in events:
+        if event["event"] == "label":
+            labels.append(event)
+        elif event["event"] == "undo":
+            labels = [label for label in labels if label["label_id"] != event["label_id"]]
+    return labels, undone
 
 
 def batch_event(
@@ -336,6 +382,8 @@ def _fits(event: Event) -> bool:
         _tables([event], str(UUID(int=0)))
         for name in _IDS & event.keys():
             UUID(event[name])
+        for name in _MAYBE_IDS & event.keys():
+            UUID(event[name] or str(UUID(int=0)))
         for name in _TIMES & event.keys():
             datetime.fromisoformat(event[name])
         if event["event"] == "run":
@@ -394,7 +442,7 @@ def take_up(
     trouble of its own run only, which cannot be continued.
     """
     try:
-        return list(_take_up_each(store, _waiting(store), on_trouble))
+        return list(_take_up_each(store, waiting_journals(store), on_trouble))
     except StoreLockedError:
         return []
 
@@ -404,7 +452,7 @@ def _take_up_each(
 ) -> Iterator[tuple[Path, int]]:
     for path in waiting:
         try:
-            yield path, _take_up_one(store, path)
+            yield path, take_up_one(store, path)
         except StoreLockedError:
             raise
         except StoreError as error:
@@ -415,7 +463,7 @@ def _take_up_each(
 def damaged_journals(store: Store) -> list[StoreError]:
     """What is wrong with the journals of dead runs; changes nothing."""
     found = []
-    for path, offset in _waiting(store).items():
+    for path, offset in waiting_journals(store).items():
         try:
             _check_from(path, offset)
         except StoreError as error:
@@ -435,7 +483,7 @@ def _check_from(path: Path, offset: int) -> None:
         offset = end
 
 
-def _waiting(store: Store) -> dict[Path, int]:
+def waiting_journals(store: Store) -> dict[Path, int]:
     """Journals of dead runs that are not in the store to their end, and how much of them is."""
     dead = [path for path in journals_in(store.journals) if not is_live(path)]
     known = _offsets(store) if dead else {}
@@ -443,8 +491,8 @@ def _waiting(store: Store) -> dict[Path, int]:
     return {p: state[0] for p, state in states.items() if state != (p.stat().st_size, False)}
 
 
-def _take_up_one(store: Store, path: Path) -> int:
-    """With the journal locked, so that nobody continues its run meanwhile."""
+def take_up_one(store: Store, path: Path) -> int:
+    """Commit the rest of a dead run's journal, locked, so that nobody continues it meanwhile."""
     try:
         with Journal(path):
             return commit_journal(store, path, final=True)
@@ -478,7 +526,7 @@ def _stored_offset(con: Connection, run_id: str) -> int:
 
 
 def _tables(events: Sequence[Event], run_id: str) -> dict[str, pa.Table]:
-    labels = [event for event in events if event["event"] == "label"]
+    labels, undone = standing_labels(events)
     replies = [event for event in events if event["event"] == "reply"]
     links = [
         {"label_id": label["label_id"], "request_hash": request}
@@ -493,6 +541,9 @@ def _tables(events: Sequence[Event], run_id: str) -> dict[str, pa.Table]:
         "arriving_replies": rows_table(
             [{**reply, "run_id": run_id, "received_at": reply["at"]} for reply in replies],
             REPLY_COLUMNS,
+        ),
+        "arriving_undone": rows_table(
+            [{"label_id": label_id, "run_id": run_id} for label_id in undone], UNDONE_COLUMNS
         ),
         "arriving_links": rows_table(links, LINK_COLUMNS),
         "arriving_batches": rows_table(
@@ -519,6 +570,8 @@ def _insert(con: Connection, events: Sequence[Event], tables: dict[str, pa.Table
             _add_run(con, event)
     for name, table in tables.items():
         con.register(name, table)
+    if len(tables["arriving_undone"]):
+        con.execute(DROP_UNDONE)
     for sql in (
         NEWEST_LABELS,
         DROP_SUPERSEDED,
@@ -537,6 +590,7 @@ def annotators_in(event: Event) -> tuple[Annotator, ...]:
         Annotator(
             kind=AnnotatorKind(each["kind"]),
             name=each["name"],
+            dataset=each.get("dataset"),
             model=each["model"],
             definition=each["definition"],
         )

@@ -74,6 +74,13 @@ SELECT comparison_id::VARCHAR AS comparison_id, prompt_id::VARCHAR AS prompt_id,
        response_b, (prompt IS NULL OR response_a IS NULL OR response_b IS NULL) AS lacks
 FROM comparisons WHERE dataset = $dataset ORDER BY comparisons.comparison_id
 """
+METADATA = """
+SELECT metadata->>$key AS value FROM comparisons WHERE dataset = $dataset ORDER BY comparison_id
+"""
+METADATA_KEYS = """
+SELECT DISTINCT unnest(json_keys(metadata)) AS key FROM comparisons
+WHERE dataset = $dataset AND metadata IS NOT NULL ORDER BY key
+"""
 LABEL_ROWS = """
 WITH items AS (
     SELECT comparison_id, row_number() OVER (ORDER BY comparison_id)::INTEGER - 1 AS item
@@ -227,6 +234,27 @@ WHERE comparisons.dataset = $dataset AND kind = 'human' AND status = 'ok'
     AND prompt IS NOT NULL AND response_a IS NOT NULL AND response_b IS NOT NULL
 GROUP BY comparison_id HAVING count(DISTINCT preference) = 1 AND any_value(preference) <> 'tie'
 """
+# How a comparison came to be labelled by humans: what its labels say, and what it was assigned to.
+INCLUSION = """
+WITH given AS (
+    SELECT comparison_id, count(*) AS n, count(sampling_probability) AS n_known,
+           min(sampling_probability) AS least, max(sampling_probability) AS most
+    FROM labels JOIN annotators USING (annotator_id) JOIN comparisons USING (comparison_id)
+    WHERE comparisons.dataset = $dataset AND kind = 'human' AND criterion = $criterion
+        AND status = 'ok'
+    GROUP BY comparison_id),
+sent AS (
+    SELECT comparison_id, any_value(queue) AS queue, max(sampling_probability) AS assigned
+    FROM assignments WHERE dataset = $dataset GROUP BY comparison_id)
+SELECT coalesce(n, 0)::BIGINT AS n, coalesce(n_known, 0)::BIGINT AS n_known,
+       least::DOUBLE AS least, most::DOUBLE AS most, assigned::DOUBLE AS assigned, queue
+FROM comparisons LEFT JOIN given USING (comparison_id) LEFT JOIN sent USING (comparison_id)
+WHERE dataset = $dataset ORDER BY comparison_id
+"""
+POLICIES = """
+SELECT DISTINCT coalesce(policy, '(without a name)') FROM assignments
+WHERE dataset = $dataset ORDER BY ALL
+"""
 FAILURES = """
 SELECT details->>'reason' AS reason, status, count(*) AS n
 FROM labels WHERE run_id = $run_id::UUID AND status <> 'ok' GROUP BY ALL ORDER BY n DESC LIMIT 20
@@ -246,7 +274,7 @@ ORDER BY comparison_id, kind, name, shown, repeat
 EXPORT_LABELS = """
 SELECT source_id, prompt_id, prompt, response_a, response_b, model_a, model_b, category, reference,
        name AS annotator, kind AS annotator_kind, criterion, repeat, shown, preference, p_a,
-       strength, status, rationale, seconds, cost_usd,
+       strength, status, rationale, seconds, cost_usd, sampling_probability,
        strftime(labels.created_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS created_at
 FROM labels JOIN comparisons USING (comparison_id) JOIN annotators USING (annotator_id)
 WHERE comparisons.dataset = $dataset
@@ -255,7 +283,32 @@ ORDER BY comparisons.comparison_id, kind, name, criterion, shown, repeat
 VERSION = """
 SELECT concat_ws('/', (SELECT count(*) FROM labels), (SELECT max(created_at) FROM labels),
                  (SELECT count(*) FROM comparisons), (SELECT max(imported_at) FROM imports),
-                 (SELECT count(*) FROM prices), (SELECT max(set_at) FROM prices))
+                 (SELECT count(*) FROM prices), (SELECT max(set_at) FROM prices),
+                 (SELECT max(set_at) FROM tags), (SELECT max(created_at) FROM guidelines))
+"""
+# Of each data set, with what probes made of it: what has been added is seen in a count or a time.
+VERSIONS = """
+WITH family AS (
+    SELECT dataset AS root, dataset FROM datasets
+    UNION
+    SELECT parent.dataset, child.dataset FROM comparisons child
+    JOIN comparisons parent ON child.parent_id = parent.comparison_id),
+facts AS (
+    SELECT c.dataset, 'labels' AS fact, count(*) AS n, max(created_at) AS newest
+    FROM labels JOIN comparisons c USING (comparison_id) GROUP BY c.dataset
+    UNION ALL
+    SELECT c.dataset, 'tags', count(*), max(set_at)
+    FROM tags JOIN comparisons c USING (comparison_id) GROUP BY c.dataset
+    UNION ALL SELECT dataset, 'comparisons', count(*), NULL FROM comparisons GROUP BY dataset
+    UNION ALL SELECT dataset, 'imports', count(*), max(imported_at) FROM imports GROUP BY dataset
+    UNION ALL SELECT dataset, 'prices', count(*), max(set_at) FROM prices GROUP BY dataset
+    UNION ALL
+    SELECT dataset, 'assignments', count(*), max(assigned_at) FROM assignments GROUP BY dataset
+    UNION ALL SELECT dataset, 'guidelines', count(*), max(created_at) FROM guidelines
+    GROUP BY dataset)
+SELECT root, concat_ws(' ', (SELECT count(*) FROM features),
+                       string_agg(concat_ws('/', fact, n, newest), ' ' ORDER BY dataset, fact))
+FROM family LEFT JOIN facts USING (dataset) GROUP BY root ORDER BY root
 """
 
 
@@ -304,6 +357,21 @@ def only_dataset(con: Connection) -> str:
             f"Choose one with --dataset: {', '.join(names) or 'import one first'}.",
         )
     return str(names[0])
+
+
+def metadata_of(con: Connection, dataset: str, key: str) -> list[str | None]:
+    """What each comparison's metadata says of a key, in the order of ids.
+
+    Raises InputError for a key that no comparison has.
+    """
+    found = [value for (value,) in rows(con, METADATA, dataset=dataset, key=key)]
+    if all(value is None for value in found):
+        keys = ", ".join(name for (name,) in rows(con, METADATA_KEYS, dataset=dataset))
+        raise InputError(
+            f"no comparison of {dataset!r} has {key!r} in its metadata",
+            f"There are: {keys or 'none'}.",
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +423,11 @@ def _cells(done: Sequence[str | None] | None) -> frozenset[tuple[Shown | None, i
 def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
     """A user's own SELECT, at most `limit` rows, without access to files or network."""
     con.execute("SET enable_external_access = false")
+    return one_select(con, sql, limit)
+
+
+def one_select(con: Connection, sql: str, limit: int) -> pa.Table:
+    """A user's own SELECT, on a connection that is shut off already."""
     try:
         kinds = [statement.type for statement in con.extract_statements(sql)]
         if kinds not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
@@ -362,9 +435,16 @@ def query_user_sql(con: Connection, sql: str, limit: int) -> pa.Table:
         return con.sql(sql).limit(limit).to_arrow_table()
     except duckdb.Error as error:
         raise InputError(
-            f"the query failed: {first_line(error)}",
+            f"the query failed: {_said(error)}",
             "Tables: datasets, comparisons, annotators, labels, prices, replies, runs, features.",
         ) from error
+
+
+def _said(error: duckdb.Error) -> str:
+    """What DuckDB says of a query, with the names that it proposes."""
+    _, *others = str(error).splitlines() or [""]
+    hints = [line for line in others if line.startswith(("Candidate", "Did you mean"))]
+    return " ".join([first_line(error), *hints[:1]])
 
 
 def of_each_text(expression: str, texts: pa.Array) -> pa.Array:

@@ -103,6 +103,10 @@ MIGRATIONS: tuple[Migration, ...] = (
 RECORD_VERSION = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR)"
 
 COLUMNS = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+SHAPE = """
+SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal
+ORDER BY table_name, column_index
+"""
 
 
 def version_of(con: duckdb.DuckDBPyConnection) -> int:

@@ -36,6 +36,7 @@ from judges.kinds.soft import ALTERNATIVES, BARE, Soft
 from judges.parsing import DEFAULT_PATTERN, Menu
 from judges.pricing import LIMITS
 from judges.prompts import FIELDS, parse_template, read_template
+from judges.reward_model import RewardModel, Settings, read_scorer
 from judges.verifier import Check, Verifier, split_function
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class KindName(StrEnum):
     RANKING = "ranking"
     JURY = "jury"
     VERIFIER = "verifier"
+    REWARD_MODEL = "reward_model"
 
 
 class JudgeFile(_Strict):
@@ -153,6 +155,7 @@ class JudgeFile(_Strict):
     criteria: dict[str, str] = Field(default_factory=dict)
     ranking: RankingSection = RankingSection()
     verifier: VerifierSection | None = None
+    reward_model: Settings | None = None
     price: PriceSection | None = None
 
     @field_validator("api_base")
@@ -221,13 +224,14 @@ OF_KIND = {
     "criteria": (KindName.RUBRIC,),
     "ranking": (KindName.RANKING,),
     "verifier": (KindName.VERIFIER,),
+    "reward_model": (KindName.REWARD_MODEL,),
     "members": (KindName.JURY,),
     "verdict": (KindName.PAIRWISE, KindName.SOFT, KindName.RUBRIC),
     "examples": (KindName.PAIRWISE, KindName.SOFT),
     "output": (KindName.PAIRWISE, KindName.RATING, KindName.RUBRIC, KindName.RANKING),
 }
 EVERY_KIND = ("prompt", "reference", "answer", "mark")  # fields of any template
-WITHOUT_MODEL = (KindName.JURY, KindName.VERIFIER)
+WITHOUT_MODEL = (KindName.JURY, KindName.VERIFIER, KindName.REWARD_MODEL)
 MODEL_KEYS = (
     *("model", "template", "samples", "parameters", "price", "principles", "principle_seed"),
     *("transport", "api_base", "api_key_env", "api_key_file"),
@@ -275,7 +279,7 @@ def _read_file(path: Path) -> JudgeFile:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise JudgeError(f"cannot read {path}: {error}", "Check path and encoding.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise JudgeError(f"{path}: not TOML: {error}", "Mend that line.") from error
     try:
         file = JudgeFile.model_validate(raw)
@@ -352,7 +356,10 @@ def _with_key_path(file: JudgeFile, path: Path) -> JudgeFile:
 
 
 def _texts(file: JudgeFile, path: Path) -> dict[str, str]:
-    """The texts that a file names: template, principles, examples, the function's source."""
+    """The texts that a file names: template, principles, examples, the function's source.
+
+    Of a reward model, whose numbers are no text, where they are.
+    """
     texts = {}
     if file.kind not in WITHOUT_MODEL:
         with _at(path, "template"):
@@ -364,6 +371,8 @@ def _texts(file: JudgeFile, path: Path) -> dict[str, str]:
     if file.verifier is not None and file.verifier.function is not None:
         with _at(path, "verifier.function"):
             texts["function"] = split_function(file.verifier.function, path.parent)[1]
+    if file.reward_model is not None:
+        texts["weights"] = str(path.parent.absolute() / file.reward_model.weights)
     return texts
 
 
@@ -414,6 +423,8 @@ def build(source: Source, where: str) -> AnyJudge:
         return _jury(source, where)
     if file.kind is KindName.VERIFIER:
         return _verifier(source, where)
+    if file.kind is KindName.REWARD_MODEL:
+        return _reward_model(source, where)
     return _model_judge(source, where)
 
 
@@ -460,6 +471,17 @@ def _verifier(source: Source, where: str) -> Verifier:
     with _at(where, "verifier"):
         judge.check_itself()
     return judge
+
+
+def _reward_model(source: Source, where: str) -> RewardModel:
+    file = source.file
+    if file.reward_model is None:
+        raise JudgeError(f"{where}: [reward_model] is missing", "Make one: concord learn --save.")
+    with _at(where, "orders"):
+        _unordered(file)
+    with _at(where, "reward_model"):
+        scorer = read_scorer(Path(source.texts["weights"]), file.reward_model)
+    return RewardModel(file.name, file.reward_model, scorer, file.criterion)
 
 
 def _unordered(file: JudgeFile) -> Orders:

@@ -24,6 +24,7 @@ from judges.provider_errors import (
     CALL_SECONDS,
     NEVER_LEFT,
     OUT_OF_CREDIT,
+    TRY_AGAIN,
     brief,
     call_error,
     hopeless_status,
@@ -289,6 +290,39 @@ def _is_out_of_credit(error: Exception, chain: Sequence[BaseException]) -> bool:
     """OpenAI says it with the status of a rate limit, Anthropic with that of a bad request."""
     codes = {getattr(each, "code", None) for each in chain}
     return OUT_OF_CREDIT in codes or "credit balance is too low" in str(error)
+
+
+def embeddings(model: str, texts: Sequence[str]) -> tuple[list[list[float]], float | None]:
+    """A vector for each text, and the US dollars of the call; None where the price is not known.
+
+    One call, tried again twice where that can help. Raises ProviderError.
+    """
+    litellm = load_litellm()
+    for pause in (1.0, 4.0, None):
+        try:
+            response = litellm.embedding(
+                model=model, input=[storable(text) for text in texts], timeout=CALL_SECONDS,
+                max_retries=0, num_retries=0,
+            )  # fmt: skip
+            break
+        except Exception as error:
+            status = getattr(error, "status_code", None)
+            again = status in TRY_AGAIN or (isinstance(status, int) and status >= 500)
+            if pause is None or not again:
+                said = brief(_NOISE.sub("", str(error)), None)
+                raise ProviderError(
+                    f"no embeddings from {model}: {said}",
+                    "Give --embedding a LiteLLM embedding model and set its key: "
+                    "openai/text-embedding-3-small needs OPENAI_API_KEY.",
+                ) from error
+            time.sleep(pause)
+    vectors = [item["embedding"] for item in response.data]
+    if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
+        raise ProviderError(
+            f"{model} gave {len(vectors)} vectors for {len(texts)} texts", "Choose another model."
+        )
+    cost = response._hidden_params.get("response_cost")
+    return vectors, float(cost) if cost else None
 
 
 def catalogue_version() -> str:

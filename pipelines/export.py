@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ from pyarrow import csv, parquet
 
 from data import queries
 from data.errors import InputError
+from pipelines.spreadsheets import plain_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pyarrow as pa
@@ -21,17 +24,25 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
-def export_labels(store: Store, dataset: str, target: Path, *, force: bool = False) -> int:
+def export_labels(
+    store: Store, dataset: str, target: Path, *, force: bool = False, spreadsheet: bool = False
+) -> int:
     """Write every label of a data set with its comparison; returns the number of labels.
 
-    Raises InputError for an unknown data set or suffix, where `target` cannot be written, or where
-    it exists and `force` does not say that it may be replaced.
+    `spreadsheet`: texts that one would run as a formula are changed, so this is not to be imported
+    again. Raises InputError for an unknown data set or suffix, for a spreadsheet that is no CSV,
+    where `target` cannot be written, or where it exists and `force` does not say that it may be
+    replaced.
     """
+    if spreadsheet and target.suffix != ".csv":
+        raise InputError(
+            f"{target} is no CSV file", "Name a .csv file, or leave --spreadsheet out."
+        )
     check_target(target, force=force)
     with store.reading() as con:
         queries.check_dataset(con, dataset)
         table = queries.table(con, queries.EXPORT_LABELS, dataset=dataset)
-    write_table(table, target)
+    write_table(plain_table(table) if spreadsheet else table, target)
     return int(table.num_rows)
 
 
@@ -45,9 +56,19 @@ def check_target(target: Path, *, force: bool) -> None:
 
 def write_table(table: pa.Table, target: Path) -> None:
     """Write a table in the form of the file's suffix, whole or not at all. Raises InputError."""
-    partial = target.with_name(target.name + ".partial")
+    _write_whole(target, lambda partial: _write(table, partial, target.suffix))
+
+
+def write_bytes(content: bytes, target: Path) -> None:
+    """Write a file whole or not at all. Raises InputError."""
+    _write_whole(target, lambda partial: partial.write_bytes(content))
+
+
+def _write_whole(target: Path, write: Callable[[Path], object]) -> None:
+    """By way of a hidden file of this process: no reader and no other writer meets it."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        _write(table, partial, target.suffix)
+        write(partial)
         partial.replace(target)
     except OSError as error:
         raise InputError(

@@ -11,7 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import InputError
-from data.feature_values import add_feature, count_features, count_missing, stored_values
+from data.feature_values import (
+    add_feature,
+    count_features,
+    count_missing,
+    counted_values,
+    stored_values,
+)
 from data.queries import of_each_text
 from judges.verifier import load_function
 
@@ -75,12 +81,25 @@ def read_features(store: Store, panel: Panel) -> None:
     own feature differs as it is.
     """
     with store.reading() as con:
-        rows = stored_values(con, panel.dataset)
+        _put(panel, stored_values(con, panel.dataset))
+
+
+def count_and_read_features(store: Store, panel: Panel) -> None:
+    """The same where the store may only be read: what it lacks is counted and not stored."""
+    read_features(store, panel)
+    if count_missing(store, panel.dataset):
+        for page in counted_values(store, panel.dataset):
+            _put(panel, page)
+        for name in sorted(panel.features):  # in the order of those that are stored
+            panel.features[name] = panel.features.pop(name)
+
+
+def _put(panel: Panel, rows: pa.Table) -> None:
+    """Rows of feature, own, item and the values of a and b; what they leave out stays."""
     for name in sorted(pc.unique(rows["feature"]).to_pylist()):
         mine = rows.filter(pc.equal(rows["feature"], name))
         a, b = (mine[side].to_numpy() for side in "ab")
         if not mine["own"][0].as_py():
             a, b = np.log1p(a), np.log1p(b)
-        difference = np.full(panel.n_items, np.nan)
+        difference = panel.features.setdefault(name, np.full(panel.n_items, np.nan))
         difference[mine["item"].to_numpy()] = a - b
-        panel.features[name] = difference

@@ -5,7 +5,7 @@ Read once from the store; every statistic is made from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,6 +140,27 @@ class Panel:
                 total += ballots.counts[:, :, :UNPARSED].sum(axis=0)
             self._humans = total
         return self._humans
+
+    def without_others(self, judge: str) -> Panel:
+        """The same panel with this one judge or baseline alone beside humans and gold labels."""
+        annotators = self.annotators
+        kept = [
+            k for k, who in enumerate(annotators)
+            if who.name == judge or who.kind not in (AnnotatorKind.JUDGE, AnnotatorKind.BASELINE)
+        ]  # fmt: skip
+        edges = np.searchsorted(
+            self.labels["annotator"], np.arange(len(annotators) + 1, dtype=np.int16)
+        )
+        rows = np.concatenate([np.arange(edges[k], edges[k + 1]) for k in kept] or [edges[:0]])
+        labels = {name: column[rows] for name, column in self.labels.items()}
+        labels["annotator"] = np.searchsorted(kept, labels["annotator"]).astype(np.int16)
+        return replace(
+            self,
+            annotators=tuple(annotators[k] for k in kept),
+            labels=labels,
+            probed={key: probed for key, probed in self.probed.items() if key[0] == judge},
+            _cache={kept.index(k): ballots for k, ballots in self._cache.items() if k in kept},
+        )
 
     def turned(self) -> Mask:
         """Where a is the second of the two models by name, or the shorter response."""

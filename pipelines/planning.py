@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FLIP_RATE = 0.2
 DISCORDANCES = (0.1, 0.2, 0.3)
 AGREEMENT = 0.7
+LEAST_DIFFERENCE = 1e-5
 HUMANS = (1, 2, 3, 5)
 
 
@@ -58,8 +59,11 @@ def needs(difference: float, view: View | None = None) -> Needs:
     With a view the flip rates, discordances and variances are those of its labels, else rules of
     thumb. Raises InputError for a difference that is none.
     """
-    if not 0 < difference < 0.5:
-        raise InputError(f"a difference of {100 * difference:g} points", "More than 0, below 50.")
+    if not LEAST_DIFFERENCE <= difference < 0.5:
+        least = f"{100 * LEAST_DIFFERENCE:g}"
+        raise InputError(
+            f"a difference of {100 * difference:g} points", f"From {least} to below 50 points."
+        )
     if view is None:
         return Needs(tuple(_by_rule(difference)), 1.0)
     rows = (*_position(view, difference), *_judges(view, difference), *_known_to(view, difference))

@@ -13,6 +13,7 @@ from data.errors import InputError
 from data.ledger import label_event, replace_labels
 from judges.config import build, source_of
 from judges.judge import Judge, Orders
+from pipelines.human_labels import is_by_human
 from pipelines.known import known_replies
 from pipelines.tasks import LabelOptions, Pages, annotators_of, ids_of, variants
 
@@ -43,6 +44,12 @@ def run_of(store: Store, run: str) -> dict[str, Any]:
 
 def judge_of(store: Store, run: dict[str, Any]) -> AnyJudge:
     """The judge of a run, as it was when the run was made."""
+    if is_by_human(json.loads(run["settings"])):
+        raise InputError(
+            f"run {run['run_id'][:8]} is what {run['judge']} labelled by hand: nobody can be asked "
+            "again",
+            "That person goes on in the dashboard, on the page where people label.",
+        )
     with store.reading() as con:
         [(definition,)] = queries.rows(con, queries.DEFINITION, run_id=run["run_id"])
     described = json.loads(definition or "{}").get("file")

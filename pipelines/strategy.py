@@ -1,13 +1,17 @@
 """Which feedback to buy: strategies tried on the same comparisons, their quality and cost.
 
-Quality is the probability of matching the label of one human who had no part in it. A strategy is
-a column of quality and one of cost, so that differences, intervals and the choice come from the
-same resamples of the prompts.
+Quality is the probability of matching the label of one human who had no part in it, or the most
+frequent label of the humans without one, or what a reward model learns from it (`Match`). A
+strategy is a column of quality and one of cost, so that differences, intervals and the choice come
+from the same resamples of the prompts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +19,31 @@ import numpy as np
 
 from data.errors import InputError
 from data.records import AnnotatorKind
-from pipelines.panel import AB, BA
-from pipelines.sections.view import DIFFERENCE, ONE_HUMAN, View, row
-from pipelines.stats.agreement import TIE, A, agreement_with_one, total
+from pipelines.lessons import VOTES
+from pipelines.routing_scores import (
+    CERTAINTY,
+    DISAGREEMENT,
+    FLIP,
+    LEARNED,
+    RANDOM,
+    flips_of,
+    of_all,
+    router_features,
+    score_of,
+    stated_by,
+)
+from pipelines.sections.view import MAJORITY, ONE_HUMAN, View
+from pipelines.stats.agreement import agreement_with_one, shares, total
 from pipelines.stats.choosing import cross_selected, frontier, may_be_best, prompts_to_tell
-from pipelines.stats.consistency import flip
 from pipelines.stats.equivalence import largest_majority, majority_agreement
-from pipelines.stats.intervals import FEWEST_PROMPTS, Interval, cluster_sums, interval_around
+from pipelines.stats.intervals import (
+    FEWEST_PROMPTS,
+    Interval,
+    cluster_sums,
+    ratio,
+    smooth_interval,
+)
+from pipelines.stats.leave_one_out import human_with_others, judge_with_others
 from pipelines.stats.resampling import bootstrap
 from pipelines.stats.routing import (
     certainty_score,
@@ -29,26 +51,58 @@ from pipelines.stats.routing import (
     learned_score,
     sent_to_humans,
 )
+from pipelines.strategy_rows import quality_rows, strategy_rows
 from pipelines.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from pipelines.estimates import Estimate
+    from pipelines.strategy_reward import Learner, Lesson
 
     Floats = NDArray[np.float64]
 
-SECTION = "strategy"
-HELD_OUT = "match with one human who had no part in it"
-CROSS_SELECTED = "chosen on nine tenths of the prompts, scored on the tenth"
 SHARES = (0.1, 0.2, 0.3, 0.5)  # of the comparisons to humans
 MOST_IN_JURY = 5
 MOST_FOR_JURIES = 6  # judges of which juries are made, the best ones
-RANDOM, FLIP, CERTAINTY, DISAGREEMENT, LEARNED = (
-    "at random", "order flip", "stated certainty", "judges disagree", "learned gain",
-)  # fmt: skip
+SAME_QUALITY = 1e-12
+SAME_USD = 1e-9  # of a budget: means of equal prices end a digit off
+MATERIAL = 1.5  # times the cost: from here on it matters which of two strategies is bought
+
+
+class Match(StrEnum):
+    """What a label is to match, the same for humans, judges and mixes of them.
+
+    `human`: the label of one human who had no part in it. `majority`: the most frequent label of
+    the humans without one of them, split modes shared, averaged over who is left out; for a human
+    it is the one left out. The majority of several humans has no place there: it is the target.
+    `reward`: held-out human votes, not by the label but by a reward model that is fitted to such
+    labels, one a comparison.
+    """
+
+    HUMAN = "human"
+    MAJORITY = "majority"
+    REWARD = "reward"
+
+    @property
+    def reference(self) -> str:
+        """Its name in rows."""
+        names = {Match.HUMAN: ONE_HUMAN, Match.MAJORITY: MAJORITY, Match.REWARD: VOTES}
+        return names[self]
+
+    @property
+    def method(self) -> str:
+        """The rule in rows."""
+        if self is Match.HUMAN:
+            return "match with one human who had no part in it"
+        if self is Match.REWARD:
+            return (
+                "match of a reward model fitted to such labels of other prompts; an interval draws "
+                "held-out prompts, not labels"
+            )
+        return "match with the most frequent label of the humans without one of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +110,8 @@ class Policy:
     """What a strategy buys for a comparison, so that it can be done again elsewhere.
 
     `judges` are asked `orders` times each; the label is that of the first or, of a jury, the sign
-    of the mean; `human_share` of the comparisons go to `humans` humans by `rule` with a score of
-    at least `threshold`.
+    of the mean; `human_share` of the comparisons go to `humans` humans by `rule`: those with a
+    score above `threshold`, and at it with probability `at_threshold`.
     """
 
     judges: tuple[str, ...] = ()
@@ -67,16 +121,22 @@ class Policy:
     human_share: float = 0.0
     threshold: float | None = None
     humans: int = 0
+    at_threshold: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to get a label: quality and US dollars per item (n,); NaN costs are not known."""
+    """A way to get a label: per item (n,) its quality, the humans' labels that are bought, and US
+    dollars; NaN costs are not known. `label`: shares (n, 3) that a label is drawn from, for
+    `Match.REWARD` until its models are fitted.
+    """
 
     name: str
     policy: Policy
     quality: Floats = field(repr=False)
+    human_labels: Floats = field(repr=False)
     cost_usd: Floats = field(repr=False)
+    label: Floats | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +157,19 @@ class Goal:
         if sum(each is not None for each in given) > 1:
             raise InputError("several goals at once", "One of --budget, --quality and --tradeoff.")
         if any(each is not None and not 0 < each < float("inf") for each in given) or self.n < 1:
-            raise InputError("a goal of 0 or less", "More than 0.")
+            raise InputError(
+                "a goal that is not above 0, or no number",
+                "More than 0 for --budget, --quality, --tradeoff and --comparisons.",
+            )
         if self.quality is not None and self.quality >= 1:
             raise InputError(f"a quality of {self.quality}", "A share below 1, such as 0.8.")
 
     def select(self, quality: Floats, cost: Floats) -> int | None:
         """The strategy to choose from mean quality and cost (m,); None where none will do."""
         if self.budget_usd is not None:
-            return _best(quality, cost * self.n <= self.budget_usd, -cost)
+            return _best(quality, self.allows(quality, cost), -cost)
         if self.quality is not None:
-            return _best(-cost, (quality >= self.quality) & np.isfinite(cost), quality)
+            return _best(-cost, self.allows(quality, cost) & np.isfinite(cost), quality)
         if self.usd_per_point is not None:
             return _best(self.worth(quality, cost), np.isfinite(cost), quality)
         return _best(quality, np.ones(len(quality), dtype=bool), -np.nan_to_num(cost, nan=np.inf))
@@ -121,9 +184,9 @@ class Goal:
     def allows(self, quality: Floats, cost: Floats) -> NDArray[np.bool_]:
         """Which strategies (m,) may be chosen at all."""
         if self.budget_usd is not None:
-            return cost * self.n <= self.budget_usd
+            return cost * self.n <= self.budget_usd * (1 + SAME_USD)
         if self.quality is not None:
-            return quality >= self.quality
+            return quality >= self.quality - SAME_QUALITY
         return np.isfinite(cost) if self.usd_per_point is not None else np.isfinite(quality)
 
 
@@ -141,9 +204,10 @@ class Choice:
     """What came out. `rows` are Estimates, a few for each strategy; `recommended` is a place in
     `strategies`, None with the reason in `notes`.
 
-    `quality` is the recommended one's figure on prompts that had no part in choosing it; `alike`
-    are the places of those that cannot be told from the best; `more_prompts` would tell the closest
-    of them apart.
+    `selected` is the recommended one's figure on prompts that had no part in choosing it; `alike`
+    are the places of those that cannot be told from the best, `needed` the prompts in all that
+    would tell each of them apart, None where they are equal or it takes more than prompts. `items`
+    marks the comparisons of the slice that all were tried on, `prompts` their prompts.
     """
 
     strategies: tuple[Strategy, ...]
@@ -153,77 +217,145 @@ class Choice:
     recommended: int | None
     selected: Interval | None
     alike: tuple[int, ...]
-    more_prompts: int | None
+    needed: tuple[int | None, ...]
     rows: tuple[Estimate, ...]
     human_usd: float
-    n_items: int
+    items: NDArray[np.bool_]
+    prompts: NDArray[Any]
     left_out: int
+    match: Match
     notes: tuple[str, ...]
 
+    @property
+    def n_items(self) -> int:
+        """Comparisons that the strategies were tried on."""
+        return len(self.prompts)
 
-def choose_strategy(view: View, goal: Goal) -> Choice:
+    @property
+    def n_prompts(self) -> int:
+        """And their prompts."""
+        return int(self.prompts.max()) + 1
+
+    @property
+    def more_prompts(self) -> int | None:
+        """Prompts in all that would tell the closest of those alike apart."""
+        return min((n for n in self.needed if n is not None), default=None)
+
+    def undecided(self) -> Undecided | None:
+        """The one of those alike, at a materially different cost, that is told apart soonest.
+
+        None where there is none: what the rest cost is much the same, is not known, or they are
+        equal.
+        """
+        if self.recommended is None:
+            return None
+        usd = float(self.cost_usd[self.recommended])
+        open_ones = [
+            (n, k) for k, n in zip(self.alike, self.needed, strict=True)
+            if n is not None and _apart(float(self.cost_usd[k]), usd)
+        ]  # fmt: skip
+        if not open_ones:
+            return None
+        needed, place = min(open_ones)
+        more = needed - self.n_prompts
+        if more <= 0:  # told from the recommended one alone it would be, from all at once it is not
+            return Undecided(place, None, None)
+        return Undecided(place, more, int(np.ceil(more * self.n_items / self.n_prompts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A strategy that more human labels would tell from the recommended one, and how many more."""
+
+    place: int
+    more_prompts: int | None
+    more_comparisons: int | None
+
+
+def _apart(one: float, other: float) -> bool:
+    """Whether two costs differ materially; not where one is not known."""
+    return max(one, other) > MATERIAL * min(one, other)
+
+
+def choose_strategy(
+    view: View, goal: Goal, match: Match = Match.HUMAN, learner: Learner | None = None
+) -> Choice:
     """Try every strategy that the labels allow on one slice, and choose.
 
-    Raises InputError where no comparison has two humans' labels and a judge's.
+    Raises InputError where no comparison has two humans' labels and a judge's, and for
+    `Match.REWARD` without a learner or texts.
     """
-    tried = _Tried(view)
-    strategies = tuple(tried.strategies())
+    return choose(Tried(view, match, learner), goal)
+
+
+def choose(tried: Tried, goal: Goal) -> Choice:
+    """Price what was tried, and choose."""
+    view, match, strategies = tried.view, tried.match, tried.strategies
     quality = np.stack([each.quality for each in strategies], axis=1)
     cost = np.stack([each.cost_usd for each in strategies], axis=1)
     means, costs = quality.mean(axis=0), cost.mean(axis=0)
     found = goal.select(means, costs)
     prompts = tried.prompt
     alike: tuple[int, ...] = ()
-    selected = more = None
+    needed: tuple[int | None, ...] = ()
+    selected = None
     if found is not None and view.rules.intervals and prompts.max() + 1 >= FEWEST_PROMPTS:
-        alike, more = _alike(goal, quality, cost, prompts, found)
+        alike, needed = _alike(goal, quality, cost, prompts, found)
+        if tried.lesson is not None:  # other labels to learn from would move them too
+            needed = (None,) * len(alike)
         selected = _mean(cross_selected(quality, cost, prompts, goal.select), prompts)
-    rows = tuple(_rows(view, tried, strategies, quality, costs, selected, found))
     return Choice(
-        strategies, means, costs, frontier(means, costs), found, selected, alike, more, rows,
-        tried.human_usd, len(quality), tried.left_out, tuple(_notes(tried, found)),
+        strategies, means, costs, frontier(means, costs), found, selected, alike, needed,
+        tuple(strategy_rows(tried, strategies, quality, costs, selected, found)),
+        tried.human_usd, tried.items, prompts, tried.left_out, match, tuple(_notes(tried, found)),
     )  # fmt: skip
 
 
 def _alike(
     goal: Goal, quality: Floats, cost: Floats, prompts: NDArray[Any], found: int
-) -> tuple[tuple[int, ...], int | None]:
-    """Places of what may be as good, and the prompts that would tell the closest apart.
+) -> tuple[tuple[int, ...], tuple[int | None, ...]]:
+    """Places of what may be as good, and the prompts that would tell each of them apart.
 
     Where a quality is the goal: of what is cheaper and may reach it too.
     """
-    costs = cost.mean(axis=0)
-    allowed = np.flatnonzero(goal.allows(quality.mean(axis=0), costs))
-    worth = goal.worth(quality, cost)
+    costs, worth = cost.mean(axis=0), goal.worth(quality, cost)
     if goal.quality is not None:
         worth = np.column_stack([worth, np.full(len(worth), goal.quality)])
-        allowed = np.append(np.flatnonzero(costs < costs[found]), worth.shape[1] - 1)
     sums = cluster_sums(np.column_stack([worth, np.ones(len(worth))]), prompts)
     replicates = bootstrap(lambda totals: totals[:, :-1] / totals[:, -1:], sums)
     values, beside = worth.mean(axis=0), found if goal.quality is None else worth.shape[1] - 1
-    kept = allowed[may_be_best(values[allowed], replicates[:, allowed])]
-    others = [int(k) for k in kept if k != beside]
+    if goal.quality is None:
+        allowed = np.flatnonzero(goal.allows(quality.mean(axis=0), costs))
+        kept = allowed[may_be_best(values[allowed], replicates[:, allowed])]
+        others = [int(k) for k in kept if k != beside]
+    else:  # each against the goal alone: that another one is better does not speak against it
+        pairs = (np.array([k, beside]) for k in np.flatnonzero(costs < costs[found]))
+        others = [int(p[0]) for p in pairs if may_be_best(values[p], replicates[:, p])[0]]
     apart = values[others] - values[beside]
     errors = (replicates[:, others] - replicates[:, [beside]]).std(axis=0)
     needed = [
         prompts_to_tell(gap, error, int(prompts.max()) + 1)
         for gap, error in zip(apart.tolist(), errors.tolist(), strict=True)
     ]
-    return tuple(others), min((n for n in needed if n is not None), default=None)
+    return tuple(others), tuple(needed)
 
 
 def _mean(values: Floats | None, prompts: NDArray[Any]) -> Interval | None:
     if values is None:
         return None
-    sums = cluster_sums(np.stack([values - values.mean(), np.ones(len(values))], axis=1), prompts)
-    return interval_around(values.mean(), sums[:, 0] / len(values))
+    sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), prompts)
+    return smooth_interval(ratio, sums, proportion=True)
 
 
-class _Tried:
-    """The comparisons that every strategy is tried on, and the strategies."""
+class Tried:
+    """The comparisons that every strategy is tried on, and the strategies.
 
-    def __init__(self, view: View) -> None:
+    What a strategy is worth does not hang on prices: `at` other ones nothing is tried anew.
+    """
+
+    def __init__(self, view: View, match: Match, learner: Learner | None = None) -> None:
         self.view = view
+        self.match = match
         panel = view.panel
         self.judges = [
             k for k, who in enumerate(panel.annotators)
@@ -237,19 +369,90 @@ class _Tried:
         self.left_out = int(enough.sum() - self.items.sum())
         if not self.judges or not self.items.any():
             raise InputError(*_missing(view, self.judges, enough))
+        self.lesson = _lesson(view, self.items, learner) if match is Match.REWARD else None
+        if self.lesson is not None:
+            self.items = self.lesson.items
         self.humans = view.humans[self.items]
         self.prompt = np.unique(view.prompt[self.items], return_inverse=True)[1]
         self.human_usd = _price(view, panel.indices(AnnotatorKind.HUMAN))
-        self.human = majority_agreement(self.humans, 1)
-        self.most = largest_majority(total(self.humans))
-        self.quality = {k: agreement_with_one(self._shares(k), self.humans) for k in self.judges}
+        others = match is Match.MAJORITY
+        self.human = (human_with_others if others else _with_one)(self.humans)
+        self.most = largest_majority(total(self.humans)) if match is Match.HUMAN else 1
+        self.quality = {k: self._matches(self.shares(k)) for k in self.judges}
         self.usd = {k: _price(view, [k]) for k in self.judges}
+        self.labels = {
+            k: float(view.ballots(k).rows[view.keep][self.items].mean()) for k in self.judges
+        }
+
+    @cached_property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """All that the labels allow, at the prices in force."""
+        found = tuple(self._strategies())
+        if self.lesson is None:
+            return found
+        learned = self.lesson.quality([each.label for each in found if each.label is not None])
+        return tuple(
+            replace(each, quality=quality, label=None)
+            for each, quality in zip(found, learned.T, strict=True)
+        )
+
+    @cached_property
+    def quality_rows(self) -> tuple[Estimate, ...]:
+        """What does not hang on prices, in rows."""
+        return tuple(quality_rows(self, self.strategies))
+
+    def at(self, human_usd: float, judges_usd: Mapping[str, float]) -> Tried:
+        """The same at other prices of a label, by the judge's name; NaN for what is not known."""
+        strategies, _ = self.strategies, self.quality_rows  # made once, for the copy too
+        made = copy(self)
+        made.human_usd = human_usd
+        made.usd = {k: judges_usd.get(self.name(k), usd) for k, usd in self.usd.items()}
+        made.strategies = tuple(
+            replace(each, cost_usd=made._cost(each.policy, each.human_labels))
+            for each in strategies
+        )
+        return made
 
     def name(self, k: int) -> str:
         """A judge's."""
         return self.view.panel.annotators[k].name
 
-    def strategies(self) -> Iterator[Strategy]:
+    def judges_usd(self, policy: Policy) -> float:
+        """What the judges of a policy cost a comparison, humans apart; NaN where not known.
+
+        Juries and rules look at all labels of their judges, in both orders and repeats: all of them
+        are paid for.
+        """
+        all_labels = policy.jury or policy.rule not in (None, RANDOM)
+        usd = {
+            self.name(k): self.usd[k] * (self.labels[k] if all_labels else policy.orders)
+            for k in self.judges
+        }
+        return float(sum(usd[name] for name in policy.judges))
+
+    def _matches(self, shares: Floats) -> Floats:
+        """Quality (n,) of labels drawn from shares (n, 3), where no model is fitted to them."""
+        found = judge_with_others if self.match is Match.MAJORITY else agreement_with_one
+        return found(shares, self.humans)
+
+    def _cost(self, policy: Policy, human_labels: Floats) -> Floats:
+        """US dollars (n,)."""
+        humans = human_labels * self.human_usd if policy.humans else 0 * human_labels
+        found: Floats = self.judges_usd(policy) + humans
+        return found
+
+    def _strategy(
+        self, name: str, policy: Policy, quality: Floats, label: Floats,
+        labels: Floats | float = 0.0,
+    ) -> Strategy:  # fmt: skip
+        """With so many humans' labels of each item, its own label drawn from shares `label`."""
+        bought = np.broadcast_to(np.asarray(labels, dtype=float), quality.shape)
+        return Strategy(
+            name, policy, quality, bought, self._cost(policy, bought),
+            None if self.lesson is None else label,
+        )  # fmt: skip
+
+    def _strategies(self) -> Iterator[Strategy]:
         """All of them, what is bought of whom in the name."""
         yield from self._humans()
         for k in self.judges:
@@ -261,19 +464,19 @@ class _Tried:
 
     def _humans(self) -> Iterator[Strategy]:
         for n in range(1, self.most + 1):
-            values = majority_agreement(self.humans, n)
+            values = self.human if n == 1 else majority_agreement(self.humans, n)
             if n > 1 and not np.isfinite(values).all():
                 return
             name = "one human" if n == 1 else f"majority of {n} humans"
-            yield Strategy(name, Policy(humans=n), values, self._flat(n * self.human_usd))
+            yield self._strategy(name, Policy(humans=n), values, shares(self.humans), n)
 
     def _alone(self, k: int) -> Iterator[Strategy]:
         name, quality = self.name(k), self.quality[k]
-        yield Strategy(name, Policy((name,)), quality, self._flat(self.usd[k]))
+        yield self._strategy(name, Policy((name,)), quality, self.shares(k))
         if self._flips(k) is not None:
             # Which of two labels that differ is kept is a coin: in truth as good as one label.
             policy = Policy((name,), orders=2)
-            yield Strategy(f"{name}, both orders", policy, quality, self._flat(2 * self.usd[k]))
+            yield self._strategy(f"{name}, both orders", policy, quality, self.shares(k))
 
     def _juries(self) -> Iterator[Strategy]:
         judges = [k for k in self.judges if self._is_judge(k)]
@@ -282,19 +485,18 @@ class _Tried:
         for size in range(2, min(MOST_IN_JURY, len(members)) + 1):
             for jury in combinations(members, size):
                 names = tuple(map(self.name, jury))
-                verdict = np.mean([_score(self._shares(k)) for k in jury], axis=0)
-                yield Strategy(
+                label = _label_of(np.mean([score_of(self.shares(k)) for k in jury], axis=0))
+                yield self._strategy(
                     f"jury of {', '.join(names)}",
-                    Policy(names, jury=True),
-                    agreement_with_one(_label_of(verdict), self.humans),
-                    self._flat(sum(self.usd[k] for k in jury)),
+                    Policy(names, jury=True, orders=self._orders(jury)),
+                    self._matches(label),
+                    label,
                 )
 
     def _routed(self, k: int) -> Iterator[Strategy]:
         name = self.name(k)
         for rule, judges, orders, score in self._scores(k):
             asked = (name, *(self.name(j) for j in judges))
-            paid = orders * (self.usd[k] + sum(self.usd[j] for j in judges))
             seen: set[float] = set()
             for share in SHARES:
                 part, threshold = self._sent(rule, score, share)
@@ -302,13 +504,21 @@ class _Tried:
                 if round(sent, 6) in seen or sent == 0:
                     continue
                 seen.add(round(sent, 6))
-                policy = Policy(asked, False, orders, rule, sent, threshold, 1)
-                yield Strategy(
+                at = float(part[score == threshold].min(initial=1.0))
+                policy = Policy(asked, False, orders, rule, sent, threshold, 1, at)
+                yield self._strategy(
                     f"{name}, {percent(sent)} to a human: {_said(rule, asked)}",
                     policy,
                     part * self.human + (1 - part) * self.quality[k],
-                    paid + part * self.human_usd,
+                    self._mixed(k, part),
+                    part,
                 )
+
+    def _mixed(self, k: int, part: Floats) -> Floats:
+        """Shares (n, 3) of labels that are a human's with probability `part` (n,), else k's."""
+        sent = part[:, None]
+        found: Floats = sent * shares(self.humans) + (1 - sent) * self.shares(k)
+        return found
 
     def _sent(self, rule: str, score: Floats, share: float) -> tuple[Floats, float | None]:
         if rule == RANDOM:
@@ -321,62 +531,48 @@ class _Tried:
         flips = self._flips(k)
         if flips is not None:
             yield FLIP, [], 2, flips
-        stated = self._stated(k)
+        stated = of_all(stated_by(self.view, k, self.items))
         if stated is not None:
-            yield CERTAINTY, [], 1, certainty_score(stated)
+            yield CERTAINTY, [], self._orders([k]), certainty_score(stated)
         others = [j for j in self.judges if j != k and self._is_judge(j)]
         for j in others:
-            yield DISAGREEMENT, [j], 1, disagreement_score(self._shares(k), self._shares(j))
+            score = disagreement_score(self.shares(k), self.shares(j))
+            yield DISAGREEMENT, [j], self._orders([k, j]), score
         if self.prompt.max() + 1 >= FEWEST_PROMPTS:
             gain = self.human - self.quality[k]
-            yield LEARNED, others, 1, learned_score(self._features(k, others), gain, self.prompt)
+            seen = router_features(self.view, k, others, self.items)
+            features = np.stack(list(seen.values()), axis=1)
+            orders = self._orders([k, *others])
+            yield LEARNED, others, orders, learned_score(features, gain, self.prompt)
 
-    def _features(self, k: int, others: Sequence[int]) -> Floats:
-        """What a router may see: labels whichever response is a, and what the texts are like."""
-        own = _score(self._shares(k))
-        # toward the response that this judge prefers: nothing hangs on which one is called a
-        turn = np.sign(np.round(own - 0.5, 12))
-        panel, keep = self.view.panel, self.view.keep
-        columns = [turn * (own - 0.5), self._shares(k)[:, TIE]]
-        for j in others:
-            columns += [turn * (_score(self._shares(j)) - 0.5), self._shares(j)[:, TIE]]
-        columns += [turn * panel.longer[keep][self.items], panel.length[keep][self.items]]
-        columns += [turn * values[keep][self.items] for values in panel.features.values()]
-        flips, stated = self._flips(k), self._stated(k)
-        columns += [] if flips is None else [flips]
-        columns += [] if stated is None else [certainty_score(stated)]
-        found: Floats = np.stack(columns, axis=1).astype(float)
-        return found
-
-    def _shares(self, k: int) -> Floats:
+    def shares(self, k: int) -> Floats:
+        """Class shares (n, 3) of a judge's label."""
         mine: Floats = self.view.shares(k)[self.items]
         return mine
 
     def _is_judge(self, k: int) -> bool:
         return self.view.panel.annotators[k].kind is AnnotatorKind.JUDGE
 
+    def _orders(self, judges: Sequence[int]) -> int:
+        """2 where labels in both orders of one of them are looked at."""
+        return 2 if any(self._flips(k) is not None for k in judges) else 1
+
     def _flips(self, k: int) -> Floats | None:
         """P(the label turns with the order) (n,); None without labels in both orders of all."""
-        counts = self.view.counts_by_order(k)[:, self.items]
-        with np.errstate(invalid="ignore"):
-            one, other = (counts[order] / total(counts[order])[:, None] for order in (AB, BA))
-        found: Floats = flip(one, other)
-        return found if np.isfinite(found).all() else None
+        return of_all(flips_of(self.view, k, self.items))
 
-    def _stated(self, k: int) -> Floats | None:
-        """The judge's mean stated P(a preferred) (n,); None where it is not stated of all."""
-        start, end = np.searchsorted(self.view.panel.labels["annotator"], np.array([k, k + 1]))
-        item = self.view.panel.labels["item"][start:end]
-        p = np.asarray(self.view.panel.labels["p_a"][start:end], dtype=float)
-        known = np.isfinite(p)
-        n = self.view.panel.n_items
-        with np.errstate(invalid="ignore"):
-            mean = np.bincount(item[known], p[known], n) / np.bincount(item[known], minlength=n)
-        mine = np.asarray(mean[self.view.keep][self.items], dtype=float)
-        return mine if np.isfinite(mine).all() else None
 
-    def _flat(self, usd: float) -> Floats:
-        return np.full(len(self.human), usd)
+def _with_one(humans: Floats) -> Floats:
+    return majority_agreement(humans, 1)
+
+
+def _lesson(view: View, items: NDArray[np.bool_], learner: Learner | None) -> Lesson:
+    if learner is None:
+        raise InputError(
+            "no reward model can be fitted here: the texts are not at hand",
+            "Ask for it on the command line: concord strategy --match reward.",
+        )
+    return learner.lesson(view, items)
 
 
 def _price(view: View, annotators: Sequence[int]) -> float:
@@ -384,12 +580,6 @@ def _price(view: View, annotators: Sequence[int]) -> float:
     known = [view.ballots(k).cost[view.keep].sum(axis=0) for k in annotators]
     usd, n = np.sum(known, axis=0) if known else (0.0, 0.0)
     return float(usd / n) if n else np.nan
-
-
-def _score(shares: Floats) -> Floats:
-    """P(a) with ties half (n,)."""
-    result: Floats = shares[:, A] + shares[:, TIE] / 2
-    return result
 
 
 def _label_of(score: Floats) -> Floats:
@@ -421,43 +611,40 @@ def _missing(view: View, judges: Sequence[int], enough: NDArray[np.bool_]) -> tu
     )
 
 
-def _rows(
-    view: View, tried: _Tried, strategies: Sequence[Strategy], quality: Floats, costs: Floats,
-    selected: Interval | None, found: int | None,
-) -> Iterator[Estimate]:  # fmt: skip
-    n, n_labels = len(quality), int(total(tried.humans).sum())
-    for k, each in enumerate(strategies):
-        columns = np.stack([quality[:, k], np.ones(n)], axis=1)
-        yield row(view, SECTION, "strategy_quality", each.name, ONE_HUMAN,
-                  view.of_ratio(columns, tried.items, proportion=True), n_items=n,
-                  n_labels=n_labels, method=HELD_OUT)  # fmt: skip
-        usd = None if np.isnan(costs[k]) else float(1000 * costs[k])
-        note = "a price is not known" if usd is None else "no interval: the mean of known prices"
-        price = Interval(usd, None, None, int(tried.prompt.max()) + 1, note)
-        yield row(view, SECTION, "strategy_usd_per_1000", each.name, ONE_HUMAN, price, n_items=n,
-                  n_labels=0, unit="usd")  # fmt: skip
-    if found is None:
-        return
-    for k, each in enumerate(strategies):
-        columns = np.stack([quality[:, k] - quality[:, found], np.ones(n)], axis=1)
-        if k != found:
-            yield row(view, SECTION, "strategy_difference", each.name, strategies[found].name,
-                      view.of_ratio(columns, tried.items, bounds=DIFFERENCE), n_items=n,
-                      n_labels=n_labels, unit="share difference", method=HELD_OUT)  # fmt: skip
-    if selected is not None:
-        yield row(view, SECTION, "recommended_quality", strategies[found].name, ONE_HUMAN,
-                  selected, n_items=n, n_labels=n_labels, method=CROSS_SELECTED)  # fmt: skip
-
-
-def _notes(tried: _Tried, found: int | None) -> Iterator[str]:
+def _notes(tried: Tried, found: int | None) -> Iterator[str]:
     unknown = [tried.name(k) for k in tried.judges if np.isnan(tried.usd[k])]
     who = (["humans"] if np.isnan(tried.human_usd) else []) + unknown
     if who:
         yield f"price not known of {', '.join(who)}: concord price sets one"
     if tried.left_out:
         yield f"left out: {tried.left_out:,} comparisons that not every judge has labelled"
+    if tried.lesson is not None:
+        yield from _of_lesson(tried.lesson)
     g = int(tried.prompt.max()) + 1
     if g < FEWEST_PROMPTS:
-        yield f"too few prompts to choose by ({g} of {FEWEST_PROMPTS}): label more of them"
+        more = FEWEST_PROMPTS - g
+        yield (
+            f"too few prompts to choose by ({g} of {FEWEST_PROMPTS}): have {more} more or so "
+            "labelled by two humans each, and by the judges"
+        )
+    if tried.match is Match.MAJORITY and tried.humans.sum(axis=1).max() < 3:
+        yield "no comparison has labels of three humans: a majority of one is that human"
     if found is None:
         yield "no strategy meets the goal" + (" at a known price" if who else "")
+
+
+def _of_lesson(lesson: Lesson) -> Iterator[str]:
+    if lesson.lack:
+        yield (
+            f"left out: {lesson.lack:,} comparisons without both texts, or where the humans' votes "
+            "are as many for a as for b"
+        )
+    if lesson.too_many:
+        yield (
+            f"left out: {lesson.too_many:,} comparisons, by prompt: reward models are fitted to at "
+            f"most {lesson.plan.most_comparisons:,}"
+        )
+    yield (
+        "intervals draw the held-out prompts, not the labels that are bought: other labels of the "
+        "same strategies would move the figures too"
+    )

@@ -54,7 +54,7 @@ def tables_of(section: str, rows: Sequence[Estimate]) -> list[Pivot]:
 
 
 _COLUMNS = {
-    "cost": ("cost_usd_per_1000", "cost_usd_per_match", "seconds_per_1000"),
+    "cost": ("cost_usd_per_1000", "cost_usd_per_match", "seconds_per_1000", "front_share"),
     "humans": ("agreement_with_others", "drift", "seconds_per_label", "tie_share"),
 }
 _SHORT = {
@@ -69,6 +69,7 @@ _SHORT = {
     "cost_usd_per_1000": "cost per 1,000",
     "cost_usd_per_match": "per 1,000 that match",
     "seconds_per_1000": "time per 1,000",
+    "front_share": "unbeaten",
 }
 Column = tuple[str, "Callable[[Estimate], str | None]"]
 

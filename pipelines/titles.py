@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
 from pipelines.findings import BASELINES, comparisons_of, figure_of, find, headline, listed
+from pipelines.sections.cost import ON_FRONT
 from pipelines.sections.position import ONE_ORDER
 from pipelines.sections.view import CEILING, ONE_HUMAN
 from pipelines.wording import money, percent, value_of
@@ -181,7 +182,17 @@ def _cost_title(rows: Sequence[Estimate]) -> str:
         return "What these labels cost is not known: the source gives no prices."
     unknown = [who for who, found in known.items() if sources[who] and not found]
     missing = f"; what {unknown[0]} labels cost is not known" if unknown else ""
-    return f"{' and '.join(parts)}{missing}."
+    return f"{' and '.join(parts)}{missing}.{_front(rows)}"
+
+
+def _front(rows: Sequence[Estimate]) -> str:
+    """Whose labels nobody beats; those whom resamples do not keep there are named so."""
+    compared = [row for row in rows if row.statistic == "front_share" and row.slice == ALL]
+    unbeaten = [row for row in compared if row.method == ON_FRONT]
+    if not unbeaten:
+        return ""
+    names = ", ".join(f"{row.subject} ({percent(row.estimate)} of resamples)" for row in unbeaten)
+    return f" Unbeaten in {compared[0].reference}, of {len(compared)}: {names}."
 
 
 def _span(costs: Sequence[float]) -> str:

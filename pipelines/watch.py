@@ -94,6 +94,8 @@ class Tail:
         elif event["event"] == "label" and self._counts(event):
             progress.failed += event["status"] == "failed"
             progress.done += event["status"] != "failed"
+        elif event["event"] == "undo":
+            progress.done -= 1
         elif event["event"] == "end":
             self.ended = RunStatus(event["status"])
 

@@ -49,13 +49,31 @@ STATISTICS = {
     "detectable_adjusted_difference": "smallest adjusted difference that could be found",
     "detectable_own_answer_difference": "smallest difference for own answers that could be found",
     "detectable_self_preference": "smallest self-preference that could be found",
+    "selection_win_rate": "humans prefer what it selects to another response",
+    "selection_best_share": "selects the humans' own best",
+    "selection_step": "what one more response adds to humans' preference",
+    "selection_difference": "humans prefer what it selects more often than the longest response",
+    "proxy_score": "its own score of what it selects",
+    "proxy_step": "what one more response adds to its own score",
     "cost_usd_per_1000": "cost per 1,000 labels",
     "strategy_quality": "matches a human",
     "strategy_usd_per_1000": "cost of 1,000 comparisons",
     "strategy_difference": "matches a human more often than the recommended one",
     "recommended_quality": "what the recommended strategy matches where it was not chosen",
+    "jury_error_correlation": "how alike the members of a jury err",
+    "jury_effective_size": "independent judges that a jury is worth",
+    "break_even_usd_per_human_label": "price of a human label at which humans alone cost the same",
+    "own_choice_difference": "matches more often where each slice chooses for itself",
+    "own_choice_usd_per_1000": "cost more of 1,000 comparisons where each slice chooses for itself",
+    "held_out_agreement": "held-out human votes matched",
+    "held_out_difference": "held-out human votes matched, less those of another",
+    "recipe_agreement": "held-out human votes matched, by recipe",
+    "recipe_difference": "the same less those of another, by recipe",
+    "labels_usd": "cost of the labels",
+    "usd_per_point": "cost of a point above 50%",
     "cost_usd_per_match": "cost per 1,000 labels that match one human",
     "seconds_per_1000": "time per 1,000 labels",
+    "front_share": "resamples in which nobody beats it",
     "symmetrised_pi": "agreement beyond chance (Scott's pi, a and b alike)",
     "scott_pi": "Scott's pi",
     "gwet_ac1": "Gwet's AC1",
@@ -63,6 +81,11 @@ STATISTICS = {
     "krippendorff_alpha": "Krippendorff's alpha",
     "baseline_agreement": "what a trivial judge reaches",
     "win_rate": "win rate of a model",
+    "win_rate_difference": "win rate by the judge less that by humans",
+    "audit_weight": "weight of the judge's labels in an audit",
+    "audit_correlation": "correlation of human and judge scores in an audit",
+    "effective_prompts": "prompts that the human labels are worth beside the judge's",
+    "audit_half_width": "half width of the interval to expect of an audit",
     "strength": "strength of a model",
     "kendall_tau_b": "Kendall's tau-b of the two rankings",
     "spearman": "Spearman's correlation of the two rankings",
@@ -94,6 +117,14 @@ _FINDABLE = (
     "(two-sided test at 5%)."
 )
 EXPLAINED = {
+    "held_out_agreement": "How many votes of humans a scorer fitted to so many labels matches, on "
+    "comparisons of prompts or categories that it has not seen.",
+    "held_out_difference": "The votes that one scorer matches less those that another one does, on "
+    "the same comparisons.",
+    "recipe_agreement": "The same with another ridge or another weight of the style features.",
+    "recipe_difference": "The difference of two scorers with another ridge or weight of the style.",
+    "labels_usd": "The mean known price of a label times the number of labels fitted to.",
+    "usd_per_point": "What the labels cost, by the points that the scorer is above a coin's 50%.",
     "single_human_agreement": "How often a label equals the label of one human who judged the same "
     "comparison; a human among the others sets the ceiling.",
     "gap": "The judge's agreement with one human minus the agreement of two humans, on the same "
@@ -153,16 +184,44 @@ EXPLAINED = {
     "better.",
     "identical_position_effect": "How much more often than half the first shown of two identical "
     "responses is chosen, ties half.",
+    "selection_win_rate": "How often held-out humans prefer what a source selects among n "
+    "responses, all choices of n out of a prompt's responses alike, to another one of all the "
+    "prompt's responses, ties half; a response drawn at random has 50%.",
+    "selection_best_share": "How often what a source selects is what held-out humans' own labels "
+    "select, ties shared equally.",
+    "selection_step": "The win rate of what is selected among n responses less that among n - 1, "
+    "on the same prompts.",
+    "selection_difference": "The win rate of what a source selects less that of the longest of the "
+    "same responses.",
+    "proxy_score": "The source's own score of what it selects, in standard deviations of the "
+    "scores within a prompt from their mean.",
+    "proxy_step": "The source's own score of what it selects among n responses less that among "
+    "n - 1, in standard deviations.",
     "cost_usd_per_1000": "What 1,000 labels cost, from the labels whose price is known.",
     "cost_usd_per_match": "What 1,000 labels that equal the label of one (other) human cost: the "
     "cost of a label divided by how often it matches, on the comparisons where both are known.",
     "strategy_quality": "How often the label that a strategy buys equals that of one human who had "
-    "no part in it.",
+    "no part in it, or the most frequent one of the humans without one of them; or how often a "
+    "reward model that is fitted to such labels matches held-out human votes.",
     "strategy_usd_per_1000": "What the labels of 1,000 comparisons cost, of humans and judges.",
     "strategy_difference": "A strategy's quality less that of the recommended one, on the same "
     "comparisons.",
     "recommended_quality": "The quality of what nine tenths of the prompts recommend, on the other "
     "tenth: the best of many looks better than it is where it was chosen.",
+    "jury_error_correlation": "The correlation over comparisons of how often two members match a "
+    "human, the mean over all couples; each is held against another human of the comparison, so "
+    "that the humans' own slips do not count as errors in common.",
+    "jury_effective_size": "k / (1 + (k - 1) x the error correlation): as many judges who err "
+    "independently would leave as much error in their mean (Kish 1965).",
+    "break_even_usd_per_human_label": "The judges' cost of a comparison over the share that humans "
+    "do not label: below it, one human a comparison costs less.",
+    "own_choice_difference": "The quality of what each slice chooses among the same strategies "
+    "less that of one choice for all, both on prompts that had no part in choosing.",
+    "own_choice_usd_per_1000": "What 1,000 comparisons cost where each slice chooses among the "
+    "same strategies, less the cost of one choice for all, on prompts that had no part in it.",
+    "front_share": "The share of resamples of the prompts in which no other annotator's labels are "
+    "as cheap and agree with one human as often, and one of both better; without humans as cheap "
+    "and as fast. Each on the comparisons it labelled.",
     "seconds_per_1000": "What 1,000 labels take one annotator, from those whose time is known.",
     "symmetrised_pi": "Agreement beyond what two who draw from their common class shares reach by "
     "chance, a and b having the same share, so that it does not matter which response is called a "
@@ -179,6 +238,17 @@ EXPLAINED = {
     "label of one human, on the same comparisons as the judge named.",
     "win_rate": "The mean points of a model over its comparisons: 1 where its response is "
     "preferred, 1/2 for a tie; each comparison counts once, with the mean of its labels.",
+    "win_rate_difference": "The win rate of a model by the judge less that by humans, on the "
+    "comparisons that both labelled.",
+    "audit_weight": "How much of the judge's mean on all comparisons, less that on those with "
+    "human labels, is added to the humans' mean: 0 leaves the judge out (PPI++, Angelopoulos et "
+    "al. 2023, arXiv 2311.01453).",
+    "audit_correlation": "How far the prompts' mean scores by humans and by the judge go together, "
+    "1 for one fixed by the other; only what they share makes human labels worth more.",
+    "effective_prompts": "How many prompts humans alone would have to label for the same standard "
+    "error: those they labelled, times the variance of humans alone over that with the judge.",
+    "audit_half_width": "Half of the 95% interval to expect for the budget, averaged over models: "
+    "prompts labelled by humans and judge, and further ones by the judge alone.",
     "strength": "The Bradley-Terry strength (1952) in log odds, 0 the mean of the models, ties "
     "half, ridge .1: one unit more than another model is preferred to it 73% of the time.",
     "kendall_tau_b": "Model couples that judge and humans order alike less those they order "
@@ -273,12 +343,17 @@ def points(value: float | None) -> str:
     return f"{_away_from_zero(100 * value):+.0f}"
 
 
+LEAST_USD = 1e-9  # below, zeros behind the point are no help to a reader
+
+
 def money(value: float | None) -> str:
     """US dollars with two significant digits, whole dollars from 100 on."""
     if value is None or not isfinite(value):
         return NOT_KNOWN
     if value == 0:
         return "$0"
+    if abs(value) < LEAST_USD:
+        return f"{'-' if value < 0 else ''}${abs(value):.2g}"
     size = float(f"{abs(value):.1e}")  # first, as rounding may add a digit: 9.96 is 10, not 10.0
     digits = max(0, 1 - floor(log10(size)))
     return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"

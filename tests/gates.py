@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import tests.gates_beyond_agreement
-import tests.gates_bias  # noqa: F401  (their gates are added)
+import tests.gates_bias
+import tests.gates_strategy  # noqa: F401  (their gates are added)
 from pipelines.simulation.planted import planted, truth_of
 from pipelines.stats.agreement import (
     A,

@@ -13,7 +13,8 @@ Where nobody has planted the statistic, `@cover` takes its value in one large in
 the truth. A gate is of one of four kinds: the interval COVERS the truth in 95% of the worlds (exact
 binomial bounds), or AT_LEAST in so many, the mean estimate RECOVERS the truth (normal bounds on the
 mean over worlds), or the interval FAILS in more than a tenth of them, which shows that the gates
-have teeth. All bounds are those of a 99.9% test of all gates together (Bonferroni).
+have teeth. With `within` a recovery is held to that bound as well, as far as chance lets it be
+seen. All bounds are those of a 99.9% test of all gates together (Bonferroni).
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class Gate:
     kind: Kind
     core: bool
     worlds: int = WORLDS  # at most: fewer where a world is large
+    within: float | None = None  # how far off a recovery may be, in truth
 
     def seeded(self) -> World:
         """The gate's world, with the seed of its name."""
@@ -120,13 +122,14 @@ def gate(
     kind: Kind = Kind.COVERS,
     core: bool = True,
     worlds: int = WORLDS,
+    within: float | None = None,
 ) -> Callable[[Statistic], Statistic]:
     """Register a function from a simulated draw to an interval."""
 
     def register(statistic: Statistic) -> Statistic:
         if name in GATES:
             raise ValueError(f"two gates are called {name!r}")
-        GATES[name] = Gate(name, world, statistic, truth, kind, core, worlds)
+        GATES[name] = Gate(name, world, statistic, truth, kind, core, worlds, within)
         return statistic
 
     return register
@@ -189,7 +192,10 @@ def coverage_bounds(n_worlds: int, n_gates: int) -> tuple[float, float]:
 def _recovery(each: Gate, estimates: np.ndarray, truth: float, error: float, without: int) -> Row:
     n = len(estimates)
     spread = np.hypot(estimates.std(ddof=1) / np.sqrt(n), error)
-    bound = float(norm.isf(ERROR / len(GATES) / 2) * spread)
+    if each.within is None:
+        bound = float(norm.isf(ERROR / len(GATES) / 2) * spread)
+    else:  # three standard errors, as no bias is the rule: a small one is let pass, and no larger
+        bound = max(each.within, float(3 * spread))
     off = float(estimates.mean() - truth)
     return Row(each.name, each.kind, n, 0.0, off, -bound, bound, without)
 

@@ -8,6 +8,9 @@ import pytest
 from data import browse
 from data.browse import Show, Wanted
 from data.records import AnnotatorKind
+from pipelines.one_judge import confidently_against
+from pipelines.panel import read_panel
+from pipelines.sections.view import Rules
 from tests.dashboards import PROMPTS, category, human, judge, make_store
 from tests.estimating import both, label, store_of
 
@@ -183,3 +186,97 @@ def test_categories_and_runs(small: Store) -> None:
         assert browse.categories(con, "small") == ["advice", "facts", "rare"]
         assert browse.categories(con, "none") == []
         assert browse.last_labels(con) == {}
+
+
+def confident_items(who: str | None) -> list[int]:
+    """Where three humans agree on a response and a judge's both orders say the other."""
+    found = []
+    for item in range(PROMPTS):
+        votes = {human(item, k) for k in range(3)}
+        for name in ("careful", "hasty") if who is None else (who,):
+            said = {judge(item, name, shown) for shown in ("ab", "ba")}
+            if votes in ({"a"}, {"b"}) and said | votes == {"a", "b"} and len(said) == 1:
+                found.append(item)
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("who", [None, "careful", "hasty"])
+def test_confident_against_humans_of_one_mind(who: str | None, small: Store) -> None:
+    expected = confident_items(who)
+    assert expected
+    found = matching(small, show=Show.CONFIDENT, judge=who and ids_of(small)[who])
+    assert sorted(found) == names(expected)
+    assert matching(small, show=Show.CONFIDENT, judge=ids_of(small)["silent"]) == []
+
+
+def test_confident_is_what_the_overview_counts(small: Store) -> None:
+    panel = read_panel(small, "small")
+    assert len(matching(small, show=Show.CONFIDENT)) == confidently_against(panel, Rules()).n_items
+
+
+SURE = [  # (humans, labels of the judge, whether it is sure of the other response)
+    ("aa", [label(0, "j", "b", p_a=0.1)], True),
+    ("aa", [label(0, "j", "b", p_a=0.11)], False),
+    ("bb", [label(0, "j", "a", p_a=0.9)], True),
+    ("aa", [label(0, "j", "b", "ab", p_a=0.3), label(0, "j", "b", "ba", p_a=0.2)], True),
+    ("aa", [label(0, "j", "b", "ab"), label(0, "j", "a", "ba")], False),
+    ("aa", [label(0, "j", "b", "ab"), label(0, "j", "b", "ab", repeat=1)], False),
+    ("aa", [label(0, "j", "b", "ab"), label(0, "j", "x", "ba")], False),
+    ("at", [label(0, "j", "b", p_a=0.0)], False),
+    ("tt", [label(0, "j", "b", p_a=0.0)], False),
+    ("a", [label(0, "j", "b", p_a=0.0)], False),
+]
+
+
+@pytest.mark.parametrize(("humans", "labels", "sure"), SURE)
+def test_what_counts_as_confident(
+    humans: str, labels: list[Any], sure: bool, tmp_path: Path
+) -> None:
+    kinds = {"h": AnnotatorKind.HUMAN, "k": AnnotatorKind.HUMAN, "j": AnnotatorKind.JUDGE}
+    given = [label(0, who, mark) for who, mark in zip("hk", humans, strict=False)]
+    store = store_of(tmp_path / "s.duckdb", [*given, *labels], kinds, n_items=1)
+    assert matching(store, dataset="d", show=Show.CONFIDENT) == ["c0"] * sure
+    found = confidently_against(read_panel(store, "d"), Rules())
+    assert found.n_items == sure
+
+
+def test_more_humans_then_more_judges_then_the_more_certain_come_first(tmp_path: Path) -> None:
+    kinds = {"h": AnnotatorKind.HUMAN, "k": AnnotatorKind.HUMAN, "l": AnnotatorKind.HUMAN,
+             "j": AnnotatorKind.JUDGE, "i": AnnotatorKind.JUDGE}  # fmt: skip
+    labels = [label(item, who, "a") for item in range(4) for who in "hk"]
+    labels += [label(item, "j", "b", p_a=p) for item, p in enumerate([0.1, 0.02, 0.1, 0.1])]
+    labels += [label(2, "i", "b", p_a=0.1), label(3, "l", "a")]
+    store = store_of(tmp_path / "s.duckdb", labels, kinds, n_items=4)
+    assert matching(store, dataset="d", show=Show.CONFIDENT) == ["c3", "c2", "c1", "c0"]
+    with store.reading() as con:
+        [row, *_] = browse.page_of(con, Wanted("d", show=Show.CONFIDENT), number=1, size=1).rows
+    assert row["sure"] == [{"name": "j", "sure": -1, "stated": pytest.approx(0.1)}]
+
+
+def test_by_model_and_by_ids(small: Store) -> None:
+    with small.reading() as con:
+        assert browse.models(con, "small") == ["some model a", "some model b"]
+        everything = browse.page_of(con, Wanted("small"), number=1, size=PROMPTS).rows
+    ids = tuple(row["comparison_id"] for row in everything)
+    assert len(matching(small, model="some model b")) == PROMPTS
+    assert matching(small, model="another") == []
+    assert matching(small, only=ids[:2]) == [row["source_id"] for row in everything[:2]]
+    assert matching(small, only=()) == []
+    assert len(matching(small, but=ids[:2])) == PROMPTS - 2
+    rare = matching(small, but=ids[:2], category="rare", show=Show.AGAINST)
+    assert set(rare) <= set(names(list(range(9, PROMPTS, 10))))
+
+
+def test_a_long_text_comes_in_part_and_whole_when_asked(tmp_path: Path) -> None:
+    text = "猫" * (browse.SHOWN_CHARACTERS + 7)
+    kinds = {"j": AnnotatorKind.JUDGE}
+    store = store_of(tmp_path / "s.duckdb", [label(0, "j", "a")], kinds, n_items=1,
+                     responses=[(text, "short")])  # fmt: skip
+    with store.reading() as con:
+        [row] = browse.page_of(con, Wanted("d"), number=1, size=1).rows
+        found = browse.detail_of(con, "d", row["comparison_id"])
+        assert found
+        assert found.comparison["response_a"] == text[: browse.SHOWN_CHARACTERS]
+        assert found.comparison["n_response_a"] == len(text)
+        assert browse.whole_text(con, row["comparison_id"], "response_a") == text
+        assert browse.whole_text(con, row["comparison_id"], "reference") == ""

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pipelines.stats.choosing import cross_selected, frontier, may_be_best, prompts_to_tell
+from pipelines.stats.choosing import (
+    beaten_by,
+    cross_chosen,
+    cross_selected,
+    frontier,
+    may_be_best,
+    prompts_to_tell,
+)
 from pipelines.stats.intervals import cluster_sums
 from pipelines.stats.power import n_for_difference
 from pipelines.stats.resampling import bootstrap
@@ -23,6 +30,16 @@ def test_the_frontier_holds_what_nothing_beats_at_its_price():
 
 def test_of_equal_strategies_the_first_is_on_the_frontier():
     np.testing.assert_array_equal(frontier(np.array([0.5, 0.5]), np.array([1.0, 1.0])), [1, 0])
+
+
+def test_who_beats_whom_in_two_things():
+    quality, cost = np.array([0.9, 0.7, 0.7, 0.6, np.nan]), np.array([5.0, 1.0, 1.0, 2.0, 0.0])
+    beaten = beaten_by(quality, cost)
+    # only the fourth is beaten, by the two before it, who are equal; what is not known is no rival
+    assert [list(np.flatnonzero(row)) for row in beaten] == [[], [], [], [1, 2], []]
+    both = beaten_by(np.stack([quality, quality[::-1]]), np.stack([cost, cost[::-1]]))
+    np.testing.assert_array_equal(both[0], beaten)
+    np.testing.assert_array_equal(both[1], beaten[::-1, ::-1])
 
 
 def replicates_of(columns, prompts):
@@ -70,6 +87,17 @@ def test_each_fold_is_scored_by_what_the_others_select():
     # Without prompt 0 strategy 1 looks best, and the other way round: both are wrong held out.
     found = cross_selected(quality, np.ones((20, 2)), prompts, highest)
     np.testing.assert_array_equal(found, np.zeros(20))
+
+
+def test_what_is_chosen_is_what_is_scored():
+    random = np.random.default_rng(3)
+    quality, prompts = random.random((60, 3)), np.repeat(np.arange(30), 2)
+    chosen = cross_chosen(quality, np.ones((60, 3)), prompts, highest)
+    for fold in range(10):
+        mine = prompts % 10 == fold
+        assert set(chosen[mine]) == {quality[~mine].mean(axis=0).argmax()}
+    scored = cross_selected(quality, np.ones((60, 3)), prompts, highest)
+    np.testing.assert_array_equal(scored, quality[np.arange(60), chosen])
 
 
 def test_one_fold_alone_or_no_strategy_has_no_figure():

@@ -17,6 +17,7 @@ from pipelines.estimates import COLUMNS, as_row
 from pipelines.ingest import ingest
 from pipelines.panel import read_panel
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN, MajorityRule, Rules, UnparsedRule
+from pipelines.titles import section_title
 from tests.estimating import AGGREGATE, BASELINE, HUMAN, JUDGE, both, compared, label, store_of
 
 DROP, TIE, WRONG = (Rules(unparsed=rule) for rule in UnparsedRule)
@@ -451,6 +452,25 @@ def test_cost_and_time_by_hand(tmp_path):
     assert rows.one("cost_usd_per_1000", ONE_HUMAN).reference == "human labels"
     unknown = rows.one("seconds_per_1000", "h2")
     assert (unknown.estimate, unknown.note) == (None, "the time of these labels is not known")
+
+
+def test_whom_nobody_beats_in_price_and_agreement(tmp_path):
+    """good costs more and agrees always, cheap less on half, bad costs most and never agrees."""
+    labels = [label(i, name, "a") for i in range(40) for name in ("h1", "h2")]
+    for i in range(40):
+        labels += [label(i, "good", "a", cost_usd=0.02), label(i, "bad", "b", cost_usd=0.03)]
+        labels += [label(i, "cheap", "ab"[i % 2], cost_usd=0.01), label(i, "free", "a")]
+    kinds = dict.fromkeys(("good", "bad", "cheap", "free"), JUDGE) | {"h1": HUMAN, "h2": HUMAN}
+    rows = compared(store_of(tmp_path / "s", labels, kinds, n_items=40))
+    found = {row.subject: row for row in rows.all("front_share")}
+    assert set(found) == {"good", "bad", "cheap"}  # the price of free and of humans is not known
+    assert (found["good"].estimate, found["bad"].estimate) == (1.0, 0.0)
+    assert found["bad"].method.endswith(": cheap, good")
+    assert found["cheap"].estimate == 1.0
+    assert {row.reference for row in found.values()} == {"price and agreement with one human"}
+    assert "Unbeaten in price and agreement with one human, of 3: cheap" in section_title(
+        "cost", rows.rows
+    )
 
 
 def test_a_cost_of_nothing_is_zero_and_an_unknown_one_is_not(tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import loading
+from app import keeping, loading
 from data.store import Store
 from pipelines.compare import compare
 from pipelines.findings import headline
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 VIEWS = {
     "overview": "Can AI feedback stand in for human feedback here?",
     "agreement": "Who agrees with whom, and where does it break?",
+    "bias": "Does a judge prefer what humans do not?",
     "cost": "What does a label cost, and what does it buy?",
-    "comparisons": "Which comparisons should a person look at?",
+    "strategy": "Which feedback should be bought?",
+    "learning": "What do the labels teach?",
+    "disagreements": "Which comparisons should a person look at?",
+    "label": "Which of the two responses is better?",
+    "runs": "What has been run, what did it cost, and what is left to do?",
+    "sql": "What else do you want to know of the store?",
 }
 
 
@@ -144,7 +150,7 @@ def test_unknown_values_in_a_link_are_ignored(small: Path, monkeypatch: pytest.M
 
 
 def test_choosing_writes_the_link(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = open_app(monkeypatch, small, "agreement", dataset="small")
+    app = open_app(monkeypatch, small, "agreement", dataset="small", show="slices")
     [box] = [box for box in app.selectbox if box.label == "Judge"]
     check(box.set_value("hasty").run())
     assert asked(app, "judge") == "hasty"
@@ -154,7 +160,8 @@ def test_choosing_writes_the_link(small: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_agreement_says_where_prompts_are_too_few(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = check(open_app(monkeypatch, small, "agreement", dataset="small", judge="careful"))
+    app = check(open_app(monkeypatch, small, "agreement", dataset="small", judge="careful",
+                         show="slices"))  # fmt: skip
     assert chosen(app, "Judge") == "careful"
     assert any("careful agrees most in" in text for text in texts(app))
     tables = [frame.value for frame in app.dataframe]
@@ -167,7 +174,7 @@ def test_cost_says_what_is_not_known_and_why(small: Path, monkeypatch: pytest.Mo
     app = check(open_app(monkeypatch, small, "cost", dataset="small"))
     assert any("silent" in text and "not known" in text.lower() for text in texts(app))
     assert any("careful agrees" in text and "$4.0 per 1,000" in text for text in texts(app))
-    assert any("No judge has been run" in text for text in texts(app))
+    assert any("No model has been asked" in text for text in texts(app))
 
 
 @pytest.mark.parametrize(
@@ -184,17 +191,19 @@ def test_comparisons_are_filtered(
     show: str, judge: str | None, phrase: str, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = {"show": show, **({"judge": judge} if judge else {})}
-    app = check(open_app(monkeypatch, small, "comparisons", dataset="small", **query))
+    app = check(open_app(monkeypatch, small, "disagreements", dataset="small", **query))
     assert any(phrase in text for text in texts(app))
 
 
 def test_a_comparison_shows_texts_labels_and_reasons(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = check(open_app(monkeypatch, small, "comparisons", dataset="small", text="prompt 7"))
+    query = {"dataset": "small", "show": "all", "text": "prompt 7"}
+    app = check(open_app(monkeypatch, small, "disagreements", **query))
     shown = texts(app)
     assert "some prompt 7" in shown
-    assert any(text.startswith("some response a 7") for text in shown)
+    marked = [element.proto.body for element in app.get("html")]
+    assert any("some response <mark>a</mark> 7" in text for text in marked)
     assert "Response A, by some model a" in shown
     assert "some rationale careful ab" in shown
     labels = app.dataframe[-1].value
@@ -204,7 +213,7 @@ def test_a_comparison_shows_texts_labels_and_reasons(
 
 
 def test_pages_turn(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = open_app(monkeypatch, small, "comparisons", dataset="small", show="all")
+    app = open_app(monkeypatch, small, "disagreements", dataset="small", show="all")
     assert "page 1 of 3" in texts(app)
     [later] = [button for button in app.button if button.label == "Next"]
     check(later.click().run())
@@ -217,7 +226,7 @@ def test_deep_link_to_a_comparison(small: Path, monkeypatch: pytest.MonkeyPatch)
             "SELECT comparison_id FROM comparisons WHERE dataset = 'small' AND source_id = 'c33'"
         ).fetchone()
     assert row
-    app = open_app(monkeypatch, small, "comparisons", dataset="small", show="all",
+    app = open_app(monkeypatch, small, "disagreements", dataset="small", show="all",
                    comparison=str(row[0]))  # fmt: skip
     assert "some prompt 33" in texts(check(app))
 
@@ -236,13 +245,11 @@ def test_a_live_run_shows_its_progress(tmp_path: Path, monkeypatch: pytest.Monke
         line = "live is labelling small: 50 of 200 done, 2 failed, $1.2 spent"
         assert any(text.startswith(line[:40]) for text in texts(app))
         assert [text for text in texts(app) if "No new label for 60." in text]
-    assert set(app.dataframe[-1].value["Status"]) == {"running", "interrupted"}
-    assert commands(app) == [f"concord runs --store {store.path}"]
 
 
 def test_a_store_in_use_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = make_store(tmp_path / "used.duckdb")
-    monkeypatch.setattr(loading, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(keeping, "WAIT_SECONDS", 0.05)
     with store.writing():
         app = check(open_app(monkeypatch, store.path))
         assert titles(app) == ["The store is in use"]
@@ -254,11 +261,11 @@ def test_a_store_in_use_keeps_what_was_read_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = make_store(tmp_path / "kept.duckdb")
-    monkeypatch.setattr(loading, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(keeping, "WAIT_SECONDS", 0.05)
     app = check(open_app(monkeypatch, store.path))
     before = texts(app)
     with store.writing():
-        loading.refresh()
+        loading.refresh(str(store.path))
         check(app.run())
     assert any("the data below are those read last" in text for text in texts(app))
     assert set(before) - set(texts(app)) <= {text for text in before if text.startswith("data ")}

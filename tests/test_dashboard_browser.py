@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-VIEWS = ("", "agreement", "cost", "comparisons")
+VIEWS = (
+    "",
+    "agreement",
+    "bias",
+    "cost",
+    "strategy",
+    "learning",
+    "disagreements",
+    "label",
+    "runs",
+    "sql",
+)
 THEMES = ("light", "dark")
 SECONDS = 90_000
 
@@ -124,7 +135,7 @@ def test_hostile_texts_stay_texts(
 ) -> None:
     page = visit.open(served.url(view, f"dataset={hostile_set}"))
     open_everything(page)
-    assert hover_charts(page) > 0 or view == "comparisons"
+    assert hover_charts(page) > 0 or view in ("learning", "disagreements", "label", "runs", "sql")
     assert page.locator("[data-testid=stException]").count() == 0
     main = page.locator("[data-testid=stMain]")
     assert main.locator("img, script, iframe").count() == 0
@@ -160,7 +171,7 @@ def hover_charts(page: Page) -> int:
 def test_hostile_names_are_shown_as_they_are(
     visit: Visit, served: Served, listener: Listener, hostile_set: str
 ) -> None:
-    page = visit.open(served.url("comparisons", f"dataset={hostile_set}&show=all"))
+    page = visit.open(served.url("disagreements", f"dataset={hostile_set}&show=all"))
     shown = page.locator(".st-key-text-prompt").inner_text()
     assert hostile(listener.at, "prompt") in shown
     assert hostile(listener.at, "response") in page.locator(".st-key-text-response-a").inner_text()
@@ -182,7 +193,7 @@ def test_links_between_views_keep_the_choice(visit: Visit, served: Served) -> No
 
 
 def test_choosing_a_comparison_shows_it(visit: Visit, served: Served) -> None:
-    page = visit.open(served.url("comparisons", "dataset=plain&show=all"))
+    page = visit.open(served.url("disagreements", "dataset=plain&show=all"))
     before = page.locator(".st-key-text-prompt").inner_text()
     table = page.locator("[data-testid=stDataFrame]").first
     box = table.bounding_box()

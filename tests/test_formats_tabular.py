@@ -106,6 +106,7 @@ FULL = [
         "rationale": "=SUM(1;2)",
         "seconds": 12.5,
         "cost_usd": 0.0125,
+        "sampling_probability": 0.25,
         "created_at": "2026-02-03T04:05:06.789+01:00",
     },
     {
@@ -131,6 +132,7 @@ FULL = [
         "rationale": "",
         "seconds": 0.0,
         "cost_usd": 0.0,
+        "sampling_probability": 1.0,
         "created_at": "2026-02-03",
     },
 ]
@@ -177,6 +179,7 @@ def test_every_documented_column_is_read(tmp_path):
         "rationale": "=SUM(1;2)",
         "seconds": 12.5,
         "cost_usd": 0.0125,
+        "sampling_probability": 0.25,
         "details": None,
         "created_at": datetime(2026, 2, 3, 3, 5, 6, 789000, UTC),
         "line": 2,
@@ -561,7 +564,7 @@ def test_wide_rows_hold_nothing_that_belongs_to_one_label(tmp_path, name):
 
 HEAD = (
     "source_id,rationale,annotator,annotator_kind,preference,shown,p_a,strength,status,"
-    "repeat,seconds,cost_usd,created_at,metadata\n"
+    "repeat,seconds,cost_usd,sampling_probability,created_at,metadata\n"
 )
 GOOD = {"source_id": "1", "annotator": "ann", "preference": "a"}
 
@@ -581,6 +584,8 @@ GOOD = {"source_id": "1", "annotator": "ann", "preference": "a"}
         ({"p_a": "1.01"}, "p_a is '1.01', not from 0 to 1"),
         ({"p_a": "-0.1"}, "p_a is '-0.1', not from 0 to 1"),
         ({"p_a": "nan"}, "p_a is 'nan', not from 0 to 1"),
+        ({"sampling_probability": "0"}, "sampling_probability is 0, and yet it was drawn"),
+        ({"sampling_probability": "1.5"}, "sampling_probability is '1.5'"),
         ({"strength": "inf"}, "strength is 'inf', not a finite number"),
         ({"seconds": "-1"}, "seconds is '-1', not from 0 to 31,622,400"),
         ({"seconds": "1,5"}, "seconds is '1,5', not a number"),

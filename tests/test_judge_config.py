@@ -298,9 +298,10 @@ def test_each_shipped_judge_is_the_same_when_it_is_copied_elsewhere(name, tmp_pa
     assert read_judge(path).annotators() == read_judge(library()[name]).annotators()
 
 
-def test_the_library_has_a_judge_of_every_kind_but_one():
+def test_the_library_has_a_judge_of_every_kind_but_two():
     read = {tomllib.loads(path.read_text()).get("kind", "pairwise") for path in library().values()}
-    assert read == {*KindName} - {"ranking"}  # which is its template alone
+    # A ranking is its template alone, a reward model what it was fitted to.
+    assert read == {*KindName} - {"ranking", "reward_model"}
 
 
 def test_principles_of_ones_own_are_beside_the_file_also_without_an_ending(tmp_path):

@@ -89,5 +89,6 @@ def test_the_command(store, run):
     code, out, err = run("power", "--points", 5, "--dataset", "d", "--store", store.path, "--json")
     assert code == 0, err
     assert json.loads(out)["most"] == 2.0
-    code, _, err = run("power", "--points", 0)
-    assert (code, "More than 0, below 50" in err) == (3, True)
+    for wrong in (0, "1e-300", "nan"):
+        code, _, err = run("power", "--points", wrong)
+        assert (code, "From 0.001 to below 50" in err) == (3, True)

@@ -415,7 +415,7 @@ def test_a_price_changes_the_report(run, store):
     run("price", *where, "--per-label", 0.5)
     _, out, _ = run("report", *where, "--section", "cost")
     assert "1,000 human labels cost $500" in out
-    assert "per 1,000 that match" in " ".join(out.split()[:40])
+    assert "per 1,000 that match" in " ".join(out.split())
     assert "$750" in out
 
 

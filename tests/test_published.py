@@ -585,4 +585,7 @@ def test_what_is_said_of_llmbar_is_not_undone_by_other_comparisons(rows_of):
 def test_what_is_said_of_alpacaeval(rows_of):
     rows = rows_of("alpacaeval-gpt-3.5-turbo-0301").rows
     assert headline(rows) == "No judge can be compared with human or gold labels here yet."
-    assert section_title("cost", rows) == "1,000 AI labels cost $9.2 to $19."
+    assert section_title("cost", rows) == (
+        "1,000 AI labels cost $9.2 to $19. Unbeaten in price and time, of 4: "
+        "weighted_alpaca_eval_gpt4_turbo (100% of resamples)."
+    )

@@ -14,7 +14,10 @@ from pipelines.features import fill_features, read_features
 from pipelines.ingest import ingest
 from pipelines.panel import read_panel
 from pipelines.sections.view import Rules, UnparsedRule, View
-from pipelines.strategy import Goal, choose_strategy
+from pipelines.slices import slice_codes
+from pipelines.strategy import Goal, Match, choose_strategy
+from pipelines.strategy_slices import own_choice_rows
+from pipelines.strategy_words import sentences
 from tests.estimating import HUMAN, JUDGE, both, check, label, store_of
 
 PRICES = {"gpt-3.5-turbo": 0.004, "pandalm-7b": 0.001}
@@ -197,3 +200,163 @@ def test_goals_that_are_none_are_refused():
                   {"budget_usd": 1.0, "quality": 0.5}):  # fmt: skip
         with pytest.raises(InputError):
             Goal(**wrong)
+
+
+def priced(view, **prices):
+    """The view, annotators at these prices; humans h1, h2 ... at `human`."""
+    names = [who.name for who in view.panel.annotators]
+    usd = np.array([prices.get(name, prices.get("human", np.nan)) for name in names])
+    view.panel.labels["cost_usd"] = usd[view.panel.labels["annotator"]]
+    return view_of(view.panel)
+
+
+def one_row(choice, statistic, subject=None):
+    [row] = [row for row in choice.rows
+             if row.statistic == statistic and subject in (None, row.subject)]  # fmt: skip
+    return row
+
+
+def test_below_which_price_humans_cost_less_by_hand(tmp_path):
+    store = small(tmp_path / "s.duckdb", 80)
+    view = priced(view_of(read_panel(store, "d")), human=0.5, j=0.01)
+    choice = choose_strategy(view, Goal(n=100, budget_usd=10))
+    # 10 of 80 turn with the order, all go to a human: 2 x .01 + .125 x .5 = .0825 a comparison;
+    # the judges' .02 is what a human costs on the other seven eighths at .02 / .875
+    assert choice.strategies[choice.recommended].name == "j, 13% to a human: order flip"
+    assert choice.cost_usd[choice.recommended] == pytest.approx(0.0825)
+    even = one_row(choice, "break_even_usd_per_human_label")
+    assert even.estimate == pytest.approx(0.02 / 0.875)
+    assert 0.02 + 0.125 * even.estimate == pytest.approx(even.estimate)
+    check(choice.rows)
+    assert "below $0.023 a label humans alone would cost less" in " ".join(
+        sentences(choice, Goal(n=100, budget_usd=10))
+    )
+    unknown = choose_strategy(priced(view, j=0.01), Goal())
+    assert unknown.strategies[unknown.recommended].name == "one human"
+    assert not [r for r in unknown.rows if r.statistic == "break_even_usd_per_human_label"]
+
+
+def test_the_majority_of_the_others_by_hand(tmp_path):
+    """Five humans a a a b b, a judge who says a: the same panels of four for both."""
+    humans = ("h1", "h2", "h3", "h4", "h5")
+    labels = [label(k, name, "aaabb"[i]) for k in range(40) for i, name in enumerate(humans)]
+    labels += [label(k, "j", "a") for k in range(40)]
+    kinds = dict.fromkeys(humans, HUMAN) | {"j": JUDGE}
+    view = view_of(read_panel(store_of(tmp_path / "s", labels, kinds, n_items=40), "d"))
+    choice = choose_strategy(view, Goal(), Match.MAJORITY)
+    # one of three a's left out: a a b b, a counts 1/2; one of two b's: a a a b, the mode is a
+    row, _ = figures(choice, "j")
+    assert row.estimate == pytest.approx(3 / 5 * 1 / 2 + 2 / 5)
+    assert row.reference == "human majority"
+    row, _ = figures(choice, "one human")  # its own label: a where the mode is split, b never
+    assert row.estimate == pytest.approx(3 / 5 * 1 / 2)
+    assert not any("majority of" in each.name for each in choice.strategies)
+    check(choice.rows)
+
+
+def test_with_three_humans_each_the_majority_of_the_others_is_one_human(tmp_path):
+    random, humans = np.random.default_rng(5), ("h1", "h2", "h3")
+    labels = [label(k, name, "atb"[random.integers(3)]) for k in range(60)
+              for name in (*humans, "j", "i")]  # fmt: skip
+    kinds = dict.fromkeys(humans, HUMAN) | {"j": JUDGE, "i": JUDGE}
+    view = view_of(read_panel(store_of(tmp_path / "s", labels, kinds, n_items=60), "d"))
+    one, most = (choose_strategy(view, Goal(), match) for match in (Match.HUMAN, Match.MAJORITY))
+    found = {each.name: q for each, q in zip(one.strategies, one.quality, strict=True)}
+    for each, quality in zip(most.strategies, most.quality, strict=True):
+        if "learned" not in each.name:
+            assert quality == pytest.approx(found[each.name]), each.name
+
+
+def noisy(path, n, seed=7):
+    """Two judges of whom the dear one is hardly better; humans who agree. One item a prompt."""
+    random = np.random.default_rng(seed)
+    labels = [label(k, name, "ab"[k % 2]) for k in range(n) for name in ("h1", "h2")]
+    for k in range(n):
+        right, wrong = "ab"[k % 2], "ab"[1 - k % 2]
+        labels += [label(k, name, right if random.random() < share else wrong)
+                   for name, share in (("cheap", 0.7), ("dear", 0.75))]  # fmt: skip
+    kinds = {"h1": HUMAN, "h2": HUMAN, "cheap": JUDGE, "dear": JUDGE}
+    categories = ["x" if k % 4 < 2 else "y" for k in range(n)]
+    return store_of(path, labels, kinds, n_items=n, categories=categories)
+
+
+def test_too_few_labels_to_decide_is_said_with_how_many_more(tmp_path):
+    goal = Goal(n=1000, budget_usd=50)
+    view = priced(view_of(read_panel(noisy(tmp_path / "s", 80), "d")), human=1.0, cheap=0.001,
+                  dear=0.04)  # fmt: skip
+    choice = choose_strategy(view, goal)
+    found = choice.undecided()
+    assert found is not None
+    usd = choice.cost_usd[[choice.recommended, found.place]]
+    assert usd.max() > 1.5 * usd.min()
+    needed = dict(zip(choice.alike, choice.needed, strict=True))
+    assert found.more_prompts == needed[found.place] - 80
+    assert found.more_comparisons == found.more_prompts  # a comparison a prompt
+    said = " ".join(sentences(choice, goal))
+    assert "Too few human labels to decide between it and" in said
+    assert f"about {found.more_prompts:,} more prompts ({found.more_comparisons:,} compar" in said
+    # with the same price for both there is nothing to decide
+    same = choose_strategy(priced(view, human=1.0, cheap=0.001, dear=0.001), Goal(budget_usd=1.4))
+    assert same.undecided() is None
+
+
+def test_juries_are_worth_less_than_their_members(tmp_path):
+    labels = [label(k, name, "ab"[k % 2]) for k in range(100) for name in ("h1", "h2")]
+    for k in range(100):
+        right, wrong = "ab"[k % 2], "ab"[1 - k % 2]
+        labels += [label(k, name, right if k % 5 else wrong) for name in ("j", "twin")]
+        labels += [label(k, "i", right if k % 4 else wrong)]
+    kinds = {"h1": HUMAN, "h2": HUMAN, "j": JUDGE, "twin": JUDGE, "i": JUDGE}
+    view = view_of(read_panel(store_of(tmp_path / "s", labels, kinds, n_items=100), "d"))
+    choice = choose_strategy(view, Goal())
+    twins = "jury of j, twin"
+    assert one_row(choice, "jury_error_correlation", twins).estimate == pytest.approx(1.0)
+    assert one_row(choice, "jury_effective_size", twins).estimate == pytest.approx(1.0)
+    # k % 5 == 0 and k % 4 == 0 meet as often as by chance: 5 of 100 = .2 x .25
+    apart = "jury of i, j"
+    assert one_row(choice, "jury_error_correlation", apart).estimate == pytest.approx(0, abs=1e-9)
+    assert one_row(choice, "jury_effective_size", apart).estimate == pytest.approx(2.0)
+    three = one_row(choice, "jury_effective_size", "jury of i, j, twin")
+    assert three.estimate == pytest.approx(3 / (1 + 2 / 3))
+    check(choice.rows)
+
+
+def test_choosing_for_each_slice_is_scored_where_it_was_not_chosen(tmp_path):
+    """j is right on x alone, three fifths, i on y alone: one choice for all is right on those."""
+    n, labels = 100, []
+    for k in range(n):
+        right, wrong = "ab"[k % 2], "ab"[1 - k % 2]
+        on_x = k % 5 < 3
+        labels += [label(k, "h1", right), label(k, "h2", right)]
+        labels += [label(k, "j", right if on_x else wrong), label(k, "i", wrong if on_x else right)]
+    kinds = {"h1": HUMAN, "h2": HUMAN, "j": JUDGE, "i": JUDGE}
+    categories = ["x" if k % 5 < 3 else "y" for k in range(n)]
+    store = store_of(tmp_path / "s", labels, kinds, n_items=n, categories=categories)
+    view = priced(view_of(read_panel(store, "d")), human=1.0, j=0.01, i=0.01)
+    goal = Goal(n=1000, budget_usd=15)  # a judge alone
+    choice = choose_strategy(view, goal)
+    codes = slice_codes(view.panel, "category")[1]
+    better, dearer = own_choice_rows(view, choice, goal, codes, "category")
+    assert better.estimate == pytest.approx(0.4)
+    assert better.low > 0.25
+    assert dearer.estimate == pytest.approx(0.0)
+    check([better, dearer])
+
+
+def test_slices_that_differ_in_nothing_gain_nothing(tmp_path, run):
+    path = noisy(tmp_path / "s", 120).path
+    for name, usd in (("cheap", 0.001), ("dear", 0.04), (None, 1)):
+        who = () if name is None else ("--annotator", name)
+        assert run("price", "--store", path, *who, "--per-label", usd)[0] == 0
+    arguments = ("strategy", "--store", path, "--by", "category", "--budget", 50)
+    code, out, err = run(*arguments)
+    assert code == 0, err
+    assert "Choosing for each slice among the same strategies" in out
+    assert "matches more often" not in out.replace("\n", " ")
+    code, out, _ = run(*arguments, "--json", "--match", "majority")
+    answer = json.loads(out)
+    assert answer["match"] == "majority"
+    assert [row["statistic"] for row in answer["slices"]] == [
+        "own_choice_difference", "own_choice_usd_per_1000"]  # fmt: skip
+    assert {each["slice"] for each in answer["choices"]} == {"all", "category=x", "category=y"}
+    assert answer["choices"][0]["break_even_usd_per_human_label"] > 0

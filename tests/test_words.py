@@ -78,6 +78,7 @@ def test_rules_are_said_in_words(majority: MajorityRule, unparsed: UnparsedRule)
 )
 def test_age(seconds: float, said: str) -> None:
     assert words.age(seconds) == f"data {said} old"
+    assert words.age(seconds, newer=True) == f"data {said} old, reading newer"
 
 
 def test_counts_agree_with_their_noun() -> None:
@@ -239,7 +240,7 @@ def test_the_next_step_follows_from_the_rows() -> None:
 
 def test_the_server_is_started_apart_from_the_current_folder() -> None:
     argv = serve.command(Path("some.duckdb"), 8765)
-    assert argv[:5] == [sys.executable, "-P", "-m", "streamlit", "run"]
+    assert argv[:5] == [sys.executable, "-P", "-m", "app.server", "run"]
     assert Path(argv[5]).is_absolute()
     assert Path(argv[5]).name == "dashboard.py"
     for flag in ("--server.address=127.0.0.1", "--server.port=8765", "--server.headless=true",

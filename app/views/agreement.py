@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import commands, controls, figures, frame, parts, tables, words
+from app import commands, controls, figures, frame, parts, tables, words, words_agreement
+from app.figures_curves import Knot, Plane, curves
 from app.views.judging import MOST, agreement_figure, baselines_last, ranked
 from pipelines.estimates import ALL
 from pipelines.findings import SAME_POINTS, find, judges_by_agreement
-from pipelines.sections.view import ONE_HUMAN
+from pipelines.one_judge import known_slices, reliability_of, section_of, stating_judges
+from pipelines.sections.ranking import HUMANS
+from pipelines.sections.view import CEILING, ONE_HUMAN
+from pipelines.slices import COLUMNS
 from pipelines.titles import section_title
+from pipelines.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,20 +25,96 @@ if TYPE_CHECKING:
     from app.frame import Context
     from app.loading import Compared
     from pipelines.estimates import Estimate
+    from pipelines.one_judge import Point
 
 QUESTION = "Who agrees with whom, and where does it break?"
 GAP = figures.Axis("points above or below the human ceiling", unit="share difference", zero=0.0,
                    band_title="as good as one human")  # fmt: skip
 SAME = (-SAME_POINTS / 100, SAME_POINTS / 100)
 CELLS = "Each cell is the kappa of two annotators; the stronger the shade, the more alike."
-FEW = 7  # annotators whose matrix leaves room for a figure beside it
+EVERYBODY, SLICES, STATED, RANKINGS, REPLACING = (
+    "agreement", "slices", "calibration", "rankings", "replacement",
+)  # fmt: skip
+SHOWN = {
+    EVERYBODY: "All judges, over all comparisons",
+    SLICES: "Where it breaks: one judge by slice",
+    STATED: "Whether stated probabilities hold",
+    RANKINGS: "How the models are ranked",
+    REPLACING: "Whether a judge may replace humans",
+}
+RELIABILITY = Plane("stated probability", "mean human label (ties half)")
+BINS = (
+    "Ten bins of equal size; which response is called A is arbitrary, so each comparison stands "
+    "in the bin of its probability and in the mirror image. On the dashed line both are alike."
+)
+NO_STATED = (
+    "No judge here states probabilities. A judge that is asked for them, or for several samples "
+    "of each label, has a curve here."
+)
+NO_SLICES = "No two categories, lengths or couples of models are known here."
+OTHERS = "The same models in the order of the humans' ranking; strengths in log odds, 0 the mean."
+NO_REVERSAL = "No two models are shown to stand in opposite order."
+NO_JUDGE = "No judge can be compared with human or gold labels here yet."
 
 
 def body(context: Context) -> None:
-    """Judges against the ceiling, everybody against everybody, by category, position and length."""
-    compared = context.compared()
-    rows = [row for row in compared.rows if row.slice == ALL]
+    """The part of the answer that is chosen; nothing else is computed."""
+    compared, rows = context.compared(), context.rows("agreement")
     parts.lead(section_title("agreement", rows))
+    with st.container(key="filter", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        shown = controls.pick("agreement", "show", "Show", list(SHOWN), shown=SHOWN, width=340)
+        judges = ranked(compared, rows) if shown != EVERYBODY else []
+        if shown == STATED:
+            stating = context.of_panel(stating_judges)
+            judges = [name for name in judges if name in stating]
+        judge = _judge(context, judges)
+        column = _column(context) if shown == SLICES else None
+    if shown == EVERYBODY:
+        _everybody(context, compared, rows)
+    elif shown == STATED and judge is None:
+        parts.muted(NO_STATED, "no-part")
+    elif judge is None:
+        parts.muted(NO_JUDGE, "no-part")
+    else:
+        _PARTS[shown](context, compared, judge, column)
+    _next(context, shown, judge, column)
+
+
+def _judge(context: Context, judges: Sequence[str]) -> str | None:
+    """The judge that a part is about; the choice follows to the other parts and views."""
+    if not judges:
+        return None
+    dataset = context.choice.dataset
+    of = dataset + "".join(sorted(judges))
+    return controls.pick("agreement", "judge", "Judge", judges, of=of, width=280)
+
+
+def _column(context: Context) -> str | None:
+    """What the slices are by."""
+    known = context.of_panel(known_slices)
+    if not known:
+        return None
+    return controls.pick("agreement", "by", "By", list(known), of=context.choice.dataset,
+                         shown=words_agreement.COLUMNS, width=220)  # fmt: skip
+
+
+def _next(context: Context, shown: str, judge: str | None, column: str | None) -> None:
+    """The same numbers on the command line."""
+    store, dataset = context.seen.store, context.choice.dataset
+    section = {STATED: "calibration", RANKINGS: "ranking", REPLACING: "replacement"}.get(shown)
+    if shown == STATED and judge is None:
+        parts.next_step("What a judge would be asked, without sending anything:",
+                        commands.label(store, dataset))  # fmt: skip
+    elif section is not None:
+        parts.next_step("These numbers for all judges, on the command line:",
+                        commands.report_section(store, dataset, section))  # fmt: skip
+    else:
+        parts.next_step("All of these numbers, by slice too, on the command line:",
+                        commands.report_slices(store, dataset, column or COLUMNS[0]))  # fmt: skip
+
+
+def _everybody(context: Context, compared: Compared, rows: Sequence[Estimate]) -> None:
+    """Judges against the ceiling, and everybody against everybody."""
     judges = _chosen(context, rows, compared)
     gaps = [row for row in find(rows, "gap") if row.subject in judges]
     if judges_by_agreement(rows):
@@ -43,15 +124,8 @@ def body(context: Context) -> None:
         with right:
             if gaps:
                 _gap(compared, rows, gaps)
-            else:
-                _categories(context, compared)
-    _pairs(context, compared, rows, judges, categories=bool(gaps))
-    parts.section("Position and length", "bias")
-    shown = [row for row in rows if row.subject in (ONE_HUMAN, *judges)]
-    _position_and_length(compared, shown, judges)
-    store, dataset = context.seen.store, context.choice.dataset
-    parts.next_step("All of these numbers, by category too, on the command line:",
-                    commands.report_slices(store, dataset))  # fmt: skip
+    parts.section("Everybody against everybody", "matrix")
+    _matrix(rows, _names(compared, judges))
 
 
 def _chosen(context: Context, rows: Sequence[Estimate], compared: Compared) -> list[str]:
@@ -87,26 +161,6 @@ def _gap(compared: Compared, rows: Sequence[Estimate], gaps: Sequence[Estimate])
     parts.figure("gap", title, figures.dots(dots, GAP), gaps)
 
 
-def _pairs(
-    context: Context,
-    compared: Compared,
-    rows: Sequence[Estimate],
-    judges: Sequence[str],
-    *,
-    categories: bool,
-) -> None:
-    """Everybody against everybody, with the categories beside it where there is room for both."""
-    names = _names(compared, judges)
-    beside = categories and len(names) <= FEW and len({row.slice for row in compared.rows}) > 1
-    left, right = st.columns([5, 6], gap="large") if beside else (st.container(), st.container())
-    with left:
-        parts.section("Everybody against everybody", "matrix")
-        _matrix(rows, names)
-    with right:
-        if categories:
-            _categories(context, compared)
-
-
 def _names(compared: Compared, judges: Sequence[str]) -> list[str]:
     """Who stands in the matrix: humans, gold, judges by agreement, baselines."""
     first = [ONE_HUMAN] if compared.has_anonymous else []
@@ -133,76 +187,171 @@ def _matrix(rows: Sequence[Estimate], names: Sequence[str]) -> None:
                  note=CELLS if pairs else None)  # fmt: skip
 
 
-def _categories(context: Context, compared: Compared) -> None:
-    """One judge's agreement in each category, over that category's own ceiling."""
-    statistic, reference = words.main_statistic(compared.rows)
-    sliced = [
-        row
-        for row in compared.rows
-        if row.slice != ALL and row.statistic == statistic and row.reference == reference
-    ]
-    judges = [
-        name
-        for name in judges_by_agreement(compared.rows)
-        if any(row.subject == name and row.estimate is not None for row in sliced)
-    ]
-    if not judges:
+def _slices(context: Context, compared: Compared, judge: str, column: str | None) -> None:
+    """One judge's agreement and gap in each slice, over that slice's own ceiling."""
+    if column is None:
+        parts.muted(NO_SLICES, "no-part")
         return
-    parts.section("By category", "category")
-    judge = controls.pick(
-        "agreement", "judge", "Judge", judges, of=context.choice.dataset, width=320
-    )
-    found = [row for row in sliced if row.subject == judge and row.estimate is not None]
-    role, ceilings = tables.roles(compared.kinds).get(judge, "AI"), tables.ceilings(compared.rows)
-    dots = [
-        tables.dot(row, role, name=words.slice_name(row.slice),
-                   band=ceilings.get((judge, row.slice)))
-        for row in tables.by_estimate(found)
-    ]  # fmt: skip
-    axis = figures.Axis(
-        f"agreement with {words.named(reference)}", band_title="two humans with each other"
-    )
-    behind = [*found, *(ceilings[key] for key in ceilings if key[0] == judge and key[1] != ALL)]
-    parts.figure("category", words.categories_title(judge, found), figures.dots(dots, axis), behind,
-                 note="Highest and lowest are as found; their difference is not tested here. "
-                 "A hollow dot has too few prompts for an interval.")  # fmt: skip
-
-
-def _position_and_length(
-    compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]
-) -> None:
-    first, swapped, longer = st.columns(3, gap="large")
-    with first:
-        axis = figures.Axis("chose the one shown first", zero=0.5, band_title="humans")
-        _with_humans(compared, rows, judges, "first_shown_share", words.first_title(rows), axis)
-    with swapped:
-        axis = figures.Axis("same preference in both orders")
-        _with_humans(
-            compared, rows, judges, "position_consistency", words.swapped_title(rows), axis
+    rows = context.of_panel(section_of, context.choice.rules, "agreement", judge, column)
+    statistic, reference = words.main_statistic(rows)
+    ceilings = tables.ceilings(rows)
+    found = _of_slices(rows, statistic, reference)
+    gaps = _of_slices(rows, "gap", CEILING)
+    shown = _largest(found)
+    left, right = st.columns([6, 5], gap="large") if gaps else (st.container(), st.container())
+    with left:
+        axis = figures.Axis(
+            f"agreement with {words.named(reference)}", band_title="two humans with each other"
         )
-    with longer:
-        axis = figures.Axis("chose the longer response", zero=0.5, band_title="humans")
-        _with_humans(compared, rows, judges, "longer_chosen_share", words.length_title(rows), axis)
+        dots = [
+            tables.dot(row, _role(compared, judge), name=words.slice_name(row.slice),
+                       band=ceilings.get((judge, row.slice)))
+            for row in tables.by_estimate(shown)
+        ]  # fmt: skip
+        behind = [*found, *(row for (_, name), row in ceilings.items() if name != ALL)]
+        parts.figure("category", words.categories_title(judge, found),
+                     figures.dots(dots, axis) if dots else None, behind,
+                     note=_slices_note(len(found), len(shown)))  # fmt: skip
+    with right:
+        if gaps:
+            _gaps_by_slice(compared, judge, gaps, [row.slice for row in shown])
 
 
-def _with_humans(
-    compared: Compared,
-    rows: Sequence[Estimate],
-    judges: Sequence[str],
-    statistic: str,
-    title: str,
-    axis: figures.Axis,
-) -> None:
-    """A share of each judge; what humans do is the band behind them."""
-    human = find(rows, statistic, ONE_HUMAN)
-    found = [row for row in find(rows, statistic) if row.subject in judges]
-    roles = tables.roles(compared.kinds)
-    dots = [
-        tables.dot(row, roles.get(row.subject, "AI"), band=human[0] if human else None)
-        for row in tables.by_estimate(found)
+def _of_slices(rows: Sequence[Estimate], statistic: str, reference: str) -> list[Estimate]:
+    return [
+        row
+        for row in rows
+        if row.slice != ALL
+        and (row.statistic, row.reference) == (statistic, reference)
+        and row.subject != CEILING
+        and row.estimate is not None
     ]
-    chart = figures.dots(dots, axis) if dots else None
-    parts.figure(statistic.replace("_", "-"), title, chart, [*human, *found])
+
+
+def _largest(rows: Sequence[Estimate]) -> list[Estimate]:
+    """The slices with most comparisons, as many as a figure holds."""
+    return sorted(rows, key=lambda row: -row.n_items)[:MOST]
+
+
+def _slices_note(n: int, shown: int) -> str:
+    left_out = f"The {shown} with most comparisons of {n}; the numbers have all. "
+    return (
+        f"{left_out if shown < n else ''}Highest and lowest are as found; their difference is not "
+        "tested here. Intervals hold for all slices together. A hollow dot has too few prompts "
+        "for an interval."
+    )
+
+
+def _gaps_by_slice(
+    compared: Compared, judge: str, gaps: Sequence[Estimate], order: Sequence[str]
+) -> None:
+    shown = [row for row in tables.by_estimate(gaps) if row.slice in order]
+    dots = [
+        replace(tables.dot(row, _role(compared, judge), name=words.slice_name(row.slice)),
+                band=SAME)
+        for row in shown
+    ]  # fmt: skip
+    title = words_agreement.gaps_title(judge, gaps)
+    parts.figure("gap-slices", title, figures.dots(dots, GAP) if dots else None, gaps)
+
+
+def _role(compared: Compared, judge: str) -> str:
+    return tables.roles(compared.kinds).get(judge, "AI")
+
+
+def _calibration(context: Context, compared: Compared, judge: str, column: str | None) -> None:  # noqa: ARG001
+    """One judge's stated probabilities against the humans' labels."""
+    rules = context.choice.rules
+    rows = context.of_panel(section_of, rules, "calibration", judge)
+    points = context.of_panel(reliability_of, rules, judge)
+    knots = [_knot(judge, _role(compared, judge), point) for point in points]
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        title = words_agreement.calibration_title(judge, rows)
+        chart = curves(knots, RELIABILITY) if knots else None
+        parts.figure("calibration", title, chart, rows, note=BINS if knots else None)
+    with right:
+        found = find(rows, "calibration_error", judge)
+        dots = [
+            tables.dot(row, _role(compared, judge), name=words_agreement.fit_name(row))
+            for row in found
+        ]
+        axis = figures.Axis("calibration error")
+        parts.figure("fits", words_agreement.fits_title(judge, found),
+                     figures.dots(dots, axis) if dots else None, found)  # fmt: skip
+
+
+def _knot(judge: str, role: str, point: Point) -> Knot:
+    interval = ""
+    if point.low is not None and point.high is not None:
+        interval = f" [{percent(point.low).rstrip('%')}, {percent(point.high).rstrip('%')}]"
+    text = f"humans {percent(point.y)}{interval} where it states {percent(point.x)}"
+    return Knot(judge, role, point.x, point.y, point.low, point.high, text,
+                words.count(point.n, "comparison"))  # fmt: skip
+
+
+def _rankings(context: Context, compared: Compared, judge: str, column: str | None) -> None:  # noqa: ARG001
+    """The models by the humans and by one judge, and the couples that surely differ."""
+    rows = context.of_panel(section_of, context.choice.rules, "ranking", judge)
+    strengths = find(rows, "strength")
+    humans = tables.by_estimate(row for row in strengths if row.subject == HUMANS)
+    order = [row.reference for row in humans]
+    own = sorted(
+        (row for row in strengths if row.subject == judge), key=lambda r: order.index(r.reference)
+    )
+    figure = [row for row in rows if row.statistic in ("kendall_tau_b", "order_reversed_share")]
+    parts.figure("rankings", words_agreement.ranking_title(judge, rows), None,
+                 [*figure, *find(rows, "spearman"), *find(rows, "same_best_model"),
+                  *find(rows, "win_rate")], note=OTHERS if own else None)  # fmt: skip
+    if not own:
+        return
+    ends = tuple(v for r in strengths for v in (r.low, r.high, r.estimate) if v is not None)
+    axis = figures.Axis("strength in log odds", unit="log odds", zero=0.0, limits=ends)
+    for column_, name, found, role in zip(
+        st.columns(2, gap="large"), (HUMANS, judge), (humans, own),
+        ("human", _role(compared, judge)), strict=True,
+    ):  # fmt: skip
+        with column_:
+            dots = [tables.dot(r, role, name=words_agreement.model_name(r)) for r in found]
+            parts.figure(f"ranking-{role}", words_agreement.places_title(name, found),
+                         figures.dots(dots, axis), found)  # fmt: skip
+    parts.section("Couples of models in opposite order", "reversals")
+    parts.lines(words_agreement.reversals(judge, rows) or [NO_REVERSAL], "sentences-reversals")
+
+
+def _replacement(context: Context, compared: Compared, judge: str, column: str | None) -> None:  # noqa: ARG001
+    """Whether one judge may stand in for a human, and how many humans it is worth."""
+    rows = context.of_panel(section_of, context.choice.rules, "replacement", judge)
+    lines = words_agreement.winning_lines(rows)
+    worth = words_agreement.worth_line(rows)
+    parts.lines([section_title("replacement", rows), *lines, *([worth] if worth else [])],
+                "sentences-replacement")  # fmt: skip
+    own = find(rows, "leave_one_out_agreement", judge)
+    human = find(rows, "leave_one_out_agreement", CEILING)
+    left, right = st.columns(2, gap="large")
+    with left:
+        axis = figures.Axis("agreement with the majority of the other humans")
+        dots = [
+            *(tables.dot(row, _role(compared, judge)) for row in own),
+            *(tables.dot(row, "human", name="a human") for row in human),
+        ]
+        parts.figure("others", words_agreement.leave_one_out_title(judge, rows),
+                     figures.dots(dots, axis) if dots else None, [*own, *human])  # fmt: skip
+    with right:
+        found = find(rows, "advantage_probability", judge)
+        axis = figures.Axis("at least as close as a human", zero=0.5)
+        dots = [tables.dot(row, _role(compared, judge)) for row in found]
+        tests = [row for row in rows if row.statistic in ("winning_rate", "human_equivalence")]
+        parts.figure("advantage", words_agreement.advantage_title(rows),
+                     figures.dots(dots, axis) if dots else None, [*found, *tests])  # fmt: skip
+
+
+_PARTS = {
+    SLICES: _slices,
+    STATED: _calibration,
+    RANKINGS: _rankings,
+    REPLACING: _replacement,
+}
 
 
 if __name__ == "__main__":

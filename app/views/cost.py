@@ -1,22 +1,33 @@
-"""The cost view: what a label costs, what it buys, and the runs."""
+"""The cost view: what a label costs, what it buys, and what was spent when."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import commands, figures, frame, loading, parts, tables, words
+from app import (
+    commands,
+    figures,
+    figures_spending,
+    frame,
+    parts,
+    tables,
+    words,
+    words_cost,
+    words_runs,
+)
+from app.drawing import specification
 from app.views.judging import COST_AXIS, MOST, TIME_AXIS, price_figure, price_rows, ranked
-from data.records import RunStatus
-from pipelines.estimates import ALL
+from app.views.overview import link
+from data.run_facts import spent_of
 from pipelines.findings import find
+from pipelines.sections.cost import AGREEMENT_FRONT
 from pipelines.sections.view import CEILING, ONE_HUMAN
 from pipelines.titles import section_title
-from pipelines.wording import duration, money
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from app.frame import Context
     from app.loading import Compared
@@ -24,12 +35,16 @@ if TYPE_CHECKING:
 
 QUESTION = "What does a label cost, and what does it buy?"
 NO_SCATTER = "Agreement against cost needs an annotator with both known; here there is none."
+MATCH_AXIS = figures.Axis(
+    "US dollars per 1,000 labels that match one human, log scale", unit="usd", log=True
+)
+FRONT_AXIS = figures.Axis("resamples of the prompts in which nobody beats it")
 
 
 def body(context: Context) -> None:
-    """Cost and time per 1,000 labels, agreement against cost, and the runs."""
+    """Price per label and per label that matches, the front, time, and what was spent when."""
     compared = context.compared()
-    rows = [row for row in compared.rows if row.slice == ALL]
+    rows = context.rows("agreement", "cost")
     parts.lead(section_title("cost", rows))
     frame.live_runs(context.seen.store)
     names = [*tables.named(compared.kinds, "human")[:MOST], *ranked(compared, rows)[:MOST]]
@@ -38,11 +53,17 @@ def body(context: Context) -> None:
         shown = price_rows(rows, names)
         price_figure(compared, shown, "cost", words.cost_title(shown), COST_AXIS, _reason(shown))
     with right:
+        shown = price_rows(rows, names, "cost_usd_per_match")
+        title = words_cost.match_title(shown)
+        price_figure(compared, shown, "match", title, MATCH_AXIS, _reason(shown))
+    _scatter(compared, rows)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _front(compared, rows)
+    with right:
         shown = price_rows(rows, names, "seconds_per_1000")
         price_figure(compared, shown, "time", words.time_title(shown), TIME_AXIS, _reason(shown))
-    _scatter(compared, rows)
-    parts.section("Runs", "runs")
-    _runs(context.seen.store)
+    _spent(context)
     _next(context, rows)
 
 
@@ -74,51 +95,47 @@ def _scatter(compared: Compared, rows: Sequence[Estimate]) -> None:
     ]
     titles = ("US dollars per 1,000 labels, log scale", f"agreement with {words.named(reference)}")
     behind = [row for name in names for row in (agreements[name], costs[name])]
+    front = words_cost.unbeaten(rows, AGREEMENT_FRONT)
+    free = [name for name in both if name not in names]
     parts.figure("scatter", words.value_title(costs, agreements, names),
-                 figures.scatter(spots, titles), behind,
-                 note=words.free_note([name for name in both if name not in names]))  # fmt: skip
+                 figures.scatter(spots, titles, tuple(front)), behind,
+                 note=words_cost.scatter_note(free, front, names))  # fmt: skip
     parts.legend()
 
 
-def _runs(store: str) -> None:
-    """Every run of the store, newest first."""
-    runs = loading.runs(store)
-    if not runs:
-        parts.muted("No judge has been run in this store yet.", "no-runs")
+def _front(compared: Compared, rows: Sequence[Estimate]) -> None:
+    """Who is beaten by nobody, and how sure that is."""
+    found = tables.by_estimate(find(rows, "front_share"))
+    if not found:
+        parts.muted(words_cost.NO_FRONT, "no-front")
         return
-    parts.table([_run(run) for run in runs], key="table-runs")
-    with st.container(key="rows-runs"):
-        parts.download([_run(run) for run in runs], "runs")
+    roles = tables.roles(compared.kinds)
+    dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in found[:MOST]]
+    parts.figure("front", words_cost.front_title(found), figures.dots(dots, FRONT_AXIS), found,
+                 note=words_cost.FRONT_NOTE)  # fmt: skip
 
 
-def _run(run: Mapping[str, Any]) -> dict[str, Any]:
-    """A run as cells."""
-    ended = run["ended_at"] or run["last_label_at"]
-    return {
-        "Judge": run["judge"],
-        "Data set": run["dataset"],
-        "Status": words.word(words.RUN_STATUSES, run["status"]),
-        "Planned": run["planned"],
-        "Done": run["done"],
-        "Failed": run["failed"],
-        "Spent": money(run["spent_usd"]),
-        "Possibly paid": run["possibly_paid"],
-        "Started (UTC)": run["started_at"].strftime("%Y-%m-%d %H:%M"),
-        "Took": duration((ended - run["started_at"]).total_seconds()) if ended else None,
-    }
+def _spent(context: Context) -> None:
+    """What the runs on this data set paid, over time."""
+    spent = context.of_store(spent_of, context.choice.dataset)
+    parts.section("Spent over time", "spent")
+    if not sum(part.usd for part in spent):
+        parts.muted(words_cost.nothing_spent(spent), "no-spent")
+        return
+    with st.container(key="figure-spent"):
+        parts.heading("spent", words_runs.spent_title(spent), [])
+        with st.container(key="chart-spent"):
+            drawn = specification(figures_spending.spending(spent))
+            st.vega_lite_chart(drawn, width="stretch", key="altair-spent")
+        parts.muted(words_runs.spent_note(spent), "note-spent")
+        behind = words_runs.spent_rows(spent)
+        parts.rows_behind("spent", behind, behind)
+    link("runs", "See the runs")
 
 
 def _next(context: Context, rows: Sequence[Estimate]) -> None:
     store, dataset = context.seen.store, context.choice.dataset
-    unfinished = [
-        run
-        for run in loading.runs(store)
-        if run["status"] in (RunStatus.INTERRUPTED, RunStatus.STOPPED, RunStatus.BUDGET_SPENT)
-    ]
-    if unfinished or any(run["failed"] for run in loading.runs(store)):
-        why = "Some runs did not finish or lost labels. Their reasons, and how to continue:"
-        parts.next_step(why, commands.runs(store))
-    elif not find(rows, "cost_usd_per_1000"):
+    if not find(rows, "cost_usd_per_1000"):
         why = "No label here has a price. With --per-label or --per-hour this command sets one:"
         parts.next_step(why, commands.price(store, dataset))
     else:

@@ -86,7 +86,7 @@ def price_figure(
 ) -> None:
     """Costs or times as dots; what is not known says so in its row. Without any: no chart."""
     roles = tables.roles(compared.kinds)
-    known = any(row.estimate is not None for row in shown)
+    known = any(row.estimate for row in shown)  # a log scale has no place for nothing
     dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in shown]
     chart = figures.dots(dots, axis) if known else None
     parts.figure(key, title, chart, shown if known else [], note=note)

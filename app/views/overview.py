@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import commands, figures, frame, parts, tables, words
+from app import commands, controls, figures, frame, parts, tables, words, words_bias
 from app.views.judging import COST_AXIS, MOST, agreement_figure, price_figure, price_rows
-from pipelines.estimates import ALL
+from pipelines.card import bias_card
 from pipelines.findings import (
     BASELINES,
     find,
@@ -16,41 +16,50 @@ from pipelines.findings import (
     judge_sentence,
     judges_by_agreement,
 )
-from pipelines.titles import section_title
+from pipelines.one_judge import confidently_against, differences_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.frame import Context
-    from app.loading import Compared
+    from app.loading import Compared, Reader
     from pipelines.estimates import Estimate
+    from pipelines.one_judge import Against
 
 QUESTION = "Can AI feedback stand in for human feedback here?"
 SENTENCES = 4
 NO_PRICES = "A judge's price stands in its judge file; a human's comes with the labels."
-SWAPPED = figures.Axis("same preference when the order is swapped")
+LARGEST = figures.Axis("points more often than humans; for the order, than half",
+                       unit="share difference", zero=0.0)  # fmt: skip
+
+
+def needs(reader: Context | Reader) -> tuple[Compared, list[Estimate], Against]:
+    """All that is read for this view; the server reads it before the first browser comes."""
+    apart = reader.of_panel(differences_of_all, reader.rules, features=True)
+    first = reader.of_panel(confidently_against, reader.rules)
+    return reader.compared(), [*reader.rows("agreement", "cost"), *apart], first
 
 
 def body(context: Context) -> None:
     """The finding, a sentence on each judge, and three figures beside each other."""
-    compared = context.compared()
-    rows = [row for row in compared.rows if row.slice == ALL]
+    compared, rows, first = needs(context)
     judges = judges_by_agreement(rows)
     parts.lead(headline(rows))
     _sentences(rows, [name for name in judges if name not in BASELINES][1:])
     parts.muted(words.facts(context.dataset), "facts")
     frame.live_runs(context.seen.store)
+    _look_first(first)
     _figures(compared, rows, judges)
     step = commands.after_overview(context.seen.store, context.choice.dataset, rows)
     parts.next_step(*step)
 
 
 def _figures(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
-    """Agreement, cost and order; order stands where there is room for it."""
+    """Agreement, cost and the largest difference, which stands where there is room for it."""
     shown = judges[:MOST]
     left_out = f"The {MOST} of {len(judges)} that agree most; Agreement has them all."
     prices = price_rows(rows, shown)
-    priced = any(row.estimate is not None for row in prices)
+    priced = any(row.estimate for row in prices)  # that a baseline costs nothing is no news
     if priced:
         left, middle, right = st.columns([5, 4, 4], gap="large")
     else:
@@ -60,9 +69,9 @@ def _figures(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]
         agreement_figure(compared, rows, shown, note=left_out if len(judges) > MOST else None)
     with middle:
         note = None if priced else NO_PRICES
-        price_figure(compared, prices, "cost", section_title("cost", rows), COST_AXIS, note)
+        price_figure(compared, prices, "cost", words.cost_title(prices), COST_AXIS, note)
     with right:
-        _swapped(compared, rows, shown)
+        _largest(compared, rows, shown)
 
 
 def _sentences(rows: Sequence[Estimate], judges: Sequence[str]) -> None:
@@ -82,13 +91,42 @@ def _sentences(rows: Sequence[Estimate], judges: Sequence[str]) -> None:
             parts.lines(said[SENTENCES:], "sentences-more")
 
 
-def _swapped(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
-    found = find(rows, "position_consistency")
-    shown = [row for row in found if row.subject in judges] or found
+def _largest(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]) -> None:
+    """Each judge's largest clear difference: from humans (L1), or by the order alone."""
+    cards = [bias_card(rows, name) for name in judges if name not in BASELINES]
+    title, found = words_bias.largest(cards)
     roles = tables.roles(compared.kinds)
-    dots = [tables.dot(row, roles.get(row.subject, "AI")) for row in tables.by_estimate(shown)]
-    title = words.swapped_title(shown) if shown else section_title("bias", rows)
-    parts.figure("swapped", title, figures.dots(dots, SWAPPED) if dots else None, shown)
+    dots = [
+        tables.dot(
+            each.row, roles.get(each.row.subject, "AI"), name=words_bias.short_name(each.row)
+        )
+        for each in found
+    ]
+    parts.figure(
+        "largest",
+        title,
+        figures.dots(dots, LARGEST) if dots else None,
+        [each.row for each in found],
+        note=words_bias.LOOKED_AT,
+    )
+    link("bias", "See all of them, and what is bias")
+
+
+def _look_first(found: Against) -> None:
+    """What a person should look at first, with the way there."""
+    said = words_bias.look_first(found)
+    if said is None:
+        return
+    with st.container(key="look-first"):
+        parts.muted(said, "look-first")
+        link("disagreements" if "disagreements" in frame.VIEWS else "comparisons", "See them")
+
+
+def link(view: str, label: str) -> None:
+    """The way to another view, with the choices in force."""
+    if view in frame.VIEWS:
+        with st.container(key=f"to-{view}"):
+            st.page_link(f"views/{view}.py", label=label, query_params=controls.carried())
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ COLUMNS: Mapping[str, str] = {
     "rationale": "Why, in the annotator's words.",
     "seconds": "How long the label took.",
     "cost_usd": "What buying the label costs, in US dollars.",
+    "sampling_probability": "With which probability the comparison was to get a human's label, "
+    "above 0 up to 1, as `concord route` gives it. Empty: not drawn by a known probability.",
     "created_at": "When the label was given, ISO 8601; UTC where no zone is named.",
 }
 ALIASES = {"item": "source_id"}

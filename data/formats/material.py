@@ -45,6 +45,7 @@ LABELS = pa.schema(
         ("rationale", pa.string()),
         ("seconds", pa.float64()),
         ("cost_usd", pa.float64()),
+        ("sampling_probability", pa.float64()),  # in (0, 1]; null: not known
         ("details", pa.string()),  # JSON
         ("created_at", pa.timestamp("us", tz="UTC")),
         ("line", pa.int64()),  # where the label stands in its file, for messages; null: not known

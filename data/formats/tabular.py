@@ -282,6 +282,7 @@ def _labels(sheet: Sheet, items: pa.Array, given: _Given) -> tuple[pa.Table, lis
         "rationale": cells.filled(sheet.table["rationale"]),
         "seconds": cells.numbers(sheet, "seconds", 0, HIGHEST_SECONDS),
         "cost_usd": cells.numbers(sheet, "cost_usd", 0, HIGHEST_USD),
+        "sampling_probability": _probabilities(sheet, "sampling_probability"),
         "details": pa.nulls(len(items), pa.string()),
         "created_at": instants,
         "line": sheet.lines,
@@ -294,6 +295,17 @@ def _labels(sheet: Sheet, items: pa.Array, given: _Given) -> tuple[pa.Table, lis
     labels = labels.append_column("status", given.status)
     labels = labels.select(LABELS.names).cast(LABELS)
     return labels, [*_notes(sheet, n_naive), *_contradictions(sheet, labels)]
+
+
+def _probabilities(sheet: Sheet, name: str) -> pa.ChunkedArray:
+    """Above 0 up to 1: what has a label had a chance to get it."""
+    values = cells.numbers(sheet, name, 0, 1)
+    if (row := cells.first(pc.equal(values, 0))) >= 0:
+        raise InputError(
+            f"{sheet.place(row)}: {name} is 0, and yet it was drawn",
+            "Write the probability that it was drawn with, or leave it empty.",
+        )
+    return values
 
 
 def _contradictions(sheet: Sheet, labels: pa.Table) -> Iterator[str]:

@@ -80,6 +80,11 @@ def reliability_points(view: View, k: int) -> Reliability:
     return reliability(stated.p[items], view.humans[items], view.prompt[items])
 
 
+def mean_stated(view: View, k: int) -> Floats:
+    """The mean P(a preferred) (n,) that annotator k states; NaN where it states none."""
+    return _stated(view, k).p
+
+
 @dataclass(frozen=True, slots=True)
 class _Stated:
     """Mean stated P(a preferred) per comparison, NaN without one, and how many labels state it."""

@@ -1,4 +1,4 @@
-"""Cost and time rows: what 1,000 labels cost and take, and what 1,000 that match a human cost."""
+"""Cost and time rows: what 1,000 labels, or 1,000 that match, cost; who is unbeaten."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pipelines.estimates import ALL
 from pipelines.sections.agreement import one_human_terms
 from pipelines.sections.view import NO_DECIDED, ONE_HUMAN, View, picked, row, undefined
 from pipelines.stats.agreement import matches
-from pipelines.stats.intervals import NO_VARIATION, ratio_of_ratios
+from pipelines.stats.choosing import beaten_by
+from pipelines.stats.intervals import NO_VARIATION, Interval, cluster_sums, ratio_of_ratios
+from pipelines.stats.resampling import bootstrap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,14 +32,20 @@ NO_PRICE = "the price of these labels is not known"
 NO_TIME = "the time of these labels is not known"
 NO_HUMAN = "no comparison of a known price has the label of a human to match"
 NO_MATCH = "no label matches that of one human"
+RESAMPLED = "no interval: the share of resamples of the prompts in which nobody beats it"
+AGREEMENT_FRONT, TIME_FRONT = "price and agreement with one human", "price and time"
+ON_FRONT = "nobody beats it by the estimates"
+BEATEN = "beaten by the estimates"
 
 
 def cost_rows(view: View) -> Iterator[Estimate]:
     """Cost and time of labels: each annotator that has a name, and all humans as one."""
-    for labels in _subjects(view):
+    subjects = list(_subjects(view))
+    for labels in subjects:
         yield from _per_1000(view, labels, "cost_usd_per_1000", labels.cost, "usd")
         yield from _per_1000(view, labels, "seconds_per_1000", labels.seconds, "seconds")
         yield from _per_match(view, labels)
+    yield from _front(view, subjects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +143,60 @@ def _n_labels(view: View, k: int | None, items: NDArray[np.bool_]) -> int:
 def _left_out(labels: _Labels, items: NDArray[np.bool_]) -> str | None:
     n = int(((labels.rows > 0) & ~items).sum())
     return f"left out: {n:,} without a price, a usable label or a human to match" if n else None
+
+
+def _front(view: View, subjects: Sequence[_Labels]) -> Iterator[Estimate]:
+    """Who is beaten by nobody in price and in agreement; in time, where there are no humans.
+
+    Of those whose two figures are known, each on the comparisons it labelled, if there are two.
+    """
+    if view.name != ALL or not view.rules.intervals:
+        return
+    kept = [labels for labels in subjects if labels.k is None or not _is_human(view, labels.k)]
+    for reference, columns_of in ((AGREEMENT_FRONT, _agreement), (TIME_FRONT, _haste)):
+        known = [(labels, columns) for labels in kept
+                 if (columns := columns_of(view, labels)) is not None]  # fmt: skip
+        if len(known) > 1:
+            yield from _front_rows(view, known, reference)
+            return
+
+
+def _is_human(view: View, k: int) -> bool:
+    """One person among all humans, who are compared as one."""
+    return view.panel.annotators[k].kind is AnnotatorKind.HUMAN
+
+
+def _agreement(view: View, labels: _Labels) -> Floats | None:
+    """(matches, weights, US dollars, number of prices) (n, 4); None where one is not known."""
+    terms = _matches(view, labels.k)
+    columns = np.nan_to_num(np.stack([*terms.T, *labels.cost.T], axis=1))
+    return columns if columns[:, 1].any() and columns[:, 3].any() else None
+
+
+def _haste(_: View, labels: _Labels) -> Floats | None:
+    """(seconds less, number of times, US dollars, number of prices) (n, 4)."""
+    seconds = labels.seconds * np.array([-1.0, 1.0])
+    columns = np.concatenate([seconds, labels.cost], axis=1)
+    return columns if columns[:, 1].any() and columns[:, 3].any() else None
+
+
+def _front_rows(
+    view: View, known: Sequence[tuple[_Labels, Floats]], reference: str
+) -> Iterator[Estimate]:
+    sums = cluster_sums(np.concatenate([columns for _, columns in known], axis=1), view.prompt)
+    beaten = _beaten(sums.sum(axis=0)[None])[0]
+    resampled = bootstrap(lambda totals: _beaten(totals).sum(axis=2) == 0, sums)
+    for i, (labels, columns) in enumerate(known):
+        who = [known[int(j)][0].name for j in np.flatnonzero(beaten[i])]
+        items = (columns[:, [1, 3]] > 0).any(axis=1)
+        n_prompts = len(np.unique(view.prompt[items]))
+        interval = Interval(float(resampled[:, i].mean()), None, None, n_prompts, RESAMPLED)
+        yield row(view, SECTION, "front_share", labels.name, reference, interval,
+                  n_items=int(items.sum()), n_labels=int(labels.rows.sum()),
+                  method=f"{BEATEN}: {', '.join(who)}" if who else ON_FRONT)  # fmt: skip
+
+
+def _beaten(totals: Floats) -> NDArray[np.bool_]:
+    """Totals (B, 4 m) to whether i is beaten by j (B, m, m)."""
+    of = totals.reshape(len(totals), -1, 4)
+    return beaten_by(of[..., 0] / of[..., 1], of[..., 2] / of[..., 3])

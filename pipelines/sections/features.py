@@ -61,23 +61,37 @@ WITHIN_FLOOR = (
 
 def feature_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator[Estimate]:
     """Of all subjects: name and usable labels (3, n, 3) by order shown."""
-    features = {LENGTH: view.longer.astype(float)}
-    features |= {name: values[view.keep] for name, values in view.panel.features.items()}
+    features = _features(view)
     counts = {name: by_order.sum(axis=0) for name, by_order in subjects}
     for name, mine in counts.items():
         for feature, difference in features.items():
             yield from _chosen(view, name, feature, mine, difference)
+    yield from difference_rows(view, subjects)
     if ONE_HUMAN not in counts:
         return
     humans = counts.pop(ONE_HUMAN)
-    for name, mine in counts.items():
-        for feature, difference in features.items():
-            yield from _less_humans(view, name, feature, mine, humans, difference)
     for name, by_order in subjects:
         if name != ONE_HUMAN and view.panel.features:
             yield from _adjusted(view, name, by_order, humans)
     if view.name == ALL:
         yield from _curves(view, counts)
+
+
+def difference_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator[Estimate]:
+    """L1 alone, of all subjects but the humans; nothing without humans."""
+    counts = {name: by_order.sum(axis=0) for name, by_order in subjects}
+    if ONE_HUMAN not in counts:
+        return
+    humans, features = counts.pop(ONE_HUMAN), _features(view)
+    for name, mine in counts.items():
+        for feature, difference in features.items():
+            yield from _less_humans(view, name, feature, mine, humans, difference)
+
+
+def _features(view: View) -> dict[str, Floats]:
+    """Differences a - b (n,) of each feature; of length its sign."""
+    features = {LENGTH: view.longer.astype(float)}
+    return features | {name: values[view.keep] for name, values in view.panel.features.items()}
 
 
 def _chosen(

@@ -35,8 +35,8 @@ ALONE = (
 )
 
 
-def own_answer_rows(view: View) -> Iterator[Estimate]:
-    """Of each judge whose model made some of the responses; nothing where there is none.
+def own_answer_rows(view: View, judge: str | None = None) -> Iterator[Estimate]:
+    """Of each judge whose model made some of the responses, or of the one named; else nothing.
 
     `own_answer_difference`: its win rate for its own answers less the human majority's.
     `self_preference`: how much more often it chooses them than a judge of its sharpness without any
@@ -49,10 +49,11 @@ def own_answer_rows(view: View) -> Iterator[Estimate]:
     if not any(code is not None for code in own.values()) or not (view.majority >= 0).any():
         return
     humans = _score(one_hot(view.majority))
-    for k, code in own.items():
-        if code is not None:
+    wanted = [k for k in judges if judge in (None, panel.annotators[k].name)]
+    for k in wanted:
+        if (code := own[k]) is not None:
             yield from _difference(view, k, code, _score(view.shares(k)) - humans)
-    yield from _self_preference(view, judges, own)
+    yield from _self_preference(view, wanted, own)
 
 
 def own_model(panel: Panel, who: Who) -> int | None:
@@ -93,15 +94,15 @@ def _difference(view: View, k: int, code: int, difference: Floats) -> Iterator[E
 
 
 def _self_preference(
-    view: View, judges: list[int], own: dict[int, int | None]
+    view: View, wanted: list[int], own: dict[int, int | None]
 ) -> Iterator[Estimate]:
-    """Each judge's liking for its own model (L2), less the mean of other models' judges' for it."""
-    for k in judges:
+    """Each judge's liking for its own model (L2), less what other models' judges have for it."""
+    for k in wanted:
         code = own[k]
         if code is None:
             continue
         mine, why = _liking(view, k, code, own)
-        others = [_liking(view, j, code, own) for j in judges if own[j] != code]
+        others = [_liking(view, j, code, own) for j in own if own[j] != code]
         known = [found for found, _ in others if found is not None]
         name, method = view.panel.annotators[k].name, "L2 beside other judges ties=half"
         if mine is None or not known:

@@ -203,7 +203,7 @@ def read_world(path: Path) -> World:
     text = read_text(path)
     try:
         return world_of(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not TOML: {error}", HOW) from error
     except InputError as error:
         raise InputError(f"{path}: {error.what}", error.fix) from error

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.integer[Any]]
+    Select = Callable[[Floats, Floats], int | None]
 
 FOLDS = 10
 _SAME = 1e-9  # differences and standard errors below it are rounding
@@ -36,15 +37,20 @@ def may_be_best(values: Floats, replicates: Floats) -> NDArray[np.bool_]:
     distance over all others. One that is identical to another is in with it.
     """
     kept = np.ones(len(values), dtype=bool)
+    means = replicates.mean(axis=0)
+    around = np.ascontiguousarray((replicates - means).T)  # (m, B)
     for i in range(len(values)):
         ahead = values - values[i]
-        spread = replicates - replicates[:, [i]] - ahead
-        errors = spread.std(axis=0)
+        spread = around - around[i]
+        errors = np.sqrt(np.einsum("jb,jb->j", spread, spread) / spread.shape[1])
         apart = errors > _SAME
         if (ahead[~apart] > _SAME).any():  # always ahead, in every resample
             kept[i] = False
         elif apart.any():
-            furthest = (spread[:, apart] / errors[apart]).max(axis=1)
+            spread *= np.where(apart, 1 / np.maximum(errors, _SAME), 0.0)[:, None]
+            off = np.where(apart, (means - means[i] - ahead) / np.maximum(errors, _SAME), -np.inf)
+            spread += off[:, None]
+            furthest = spread.max(axis=0)
             kept[i] = (ahead[apart] <= np.quantile(furthest, LEVEL) * errors[apart]).all()
     return kept
 
@@ -62,25 +68,45 @@ def frontier(quality: Floats, cost: Floats) -> NDArray[np.bool_]:
     return kept
 
 
+def beaten_by(quality: Floats, cost: Floats) -> NDArray[np.bool_]:
+    """Whether i is beaten by j, (..., m, m), from (..., m): as good, as cheap, and one better.
+
+    What nobody beats is on the front, equal ones together. NaN beats nothing and is not beaten.
+    """
+    better = quality[..., None, :] - quality[..., :, None]
+    cheaper = cost[..., :, None] - cost[..., None, :]
+    none_worse = (better >= -_SAME) & (cheaper >= -_SAME)
+    found: NDArray[np.bool_] = none_worse & ((better > _SAME) | (cheaper > _SAME))
+    return found
+
+
 def cross_selected(
-    quality: Floats, cost: Floats, prompts: Integers, select: Callable[[Floats, Floats], int | None]
+    quality: Floats, cost: Floats, prompts: Integers, select: Select
 ) -> Floats | None:
     """The quality per item (n,) of what is selected without the item's own fold of prompts.
 
     From quality and cost per item (n, m). `select` maps mean quality and cost (m,) to a strategy,
     None where none will do: then there is no figure.
     """
-    found = np.empty(len(quality))
-    for fold in range(FOLDS):
-        held_out = prompts % FOLDS == fold
-        if not held_out.any():
-            continue
-        if held_out.all():
+    chosen = cross_chosen(quality, cost, prompts, select)
+    return None if chosen is None else quality[np.arange(len(quality)), chosen]
+
+
+def cross_chosen(
+    quality: Floats, cost: Floats, prompts: Integers, select: Select
+) -> Integers | None:
+    """The strategy (n,) that is selected without the item's own fold of prompts."""
+    found = np.zeros(len(quality), dtype=np.intp)
+    inside = (prompts % FOLDS == np.arange(FOLDS)[:, None]).astype(float)  # (FOLDS, n)
+    sizes, of_quality, of_cost = inside.sum(axis=1), inside @ quality, inside @ cost
+    for fold in np.flatnonzero(sizes):
+        rest = np.arange(FOLDS) != fold
+        if not (n := sizes[rest].sum()):
             return None
-        chosen = select(quality[~held_out].mean(axis=0), cost[~held_out].mean(axis=0))
+        chosen = select(of_quality[rest].sum(axis=0) / n, of_cost[rest].sum(axis=0) / n)
         if chosen is None:
             return None
-        found[held_out] = quality[held_out, chosen]
+        found[inside[fold] > 0] = chosen
     return found
 
 

@@ -54,6 +54,7 @@ IMPOSSIBLE = (
     "the humans' cost positive, the correlation within -1 and 1"
 )
 _COLUMNS = 5
+_STEP = 1e-30
 _ROUNDING = 1e-12
 _WHOLE = 1e-9  # a number of prompts that should be whole may end a digit below it
 
@@ -145,6 +146,52 @@ def routed_mean(
         probability=probability[asked], lam=lam, bounds=bounds,
     )  # fmt: skip
     return replace(found, n_judge_only=left)
+
+
+def without_groups(
+    human: Floats,
+    judge: Floats,
+    clusters: Integers,
+    others: Floats,
+    other_clusters: Integers,
+    *,
+    probability: Floats | None = None,
+    most_groups: int,
+) -> Floats:
+    """(correlation, gain) of `ppi_mean` without each of K groups of prompts, (2, K); NaN undefined.
+
+    As many groups as there are prompts with human scores, or `most_groups`; these and the other
+    prompts are dealt to them in turn.
+    """
+    shift = human.mean() if len(human) else 0.0
+    sums = _prompt_sums(
+        (human - shift, judge, clusters, _weights(probability, len(human))),
+        (others, other_clusters, _weights(None, len(others))),
+    )
+    labelled = sums[:, 0] > 0
+    n_groups = min(most_groups, int(labelled.sum()))
+    if not n_groups or not len(others):
+        return np.full((2, n_groups), np.nan)
+    group = np.zeros(len(sums), dtype=int)
+    for part in (labelled, ~labelled):
+        group[part] = np.arange(part.sum()) % n_groups
+    totals = (sums.sum(axis=0) - cluster_sums(sums, group)).T
+    kept = group[:, None] != np.arange(n_groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_human, of_judge, _ = _influences(totals)
+        spread = _product(of_human, totals, of_human) * _product(of_judge, totals, of_judge)
+        r = _product(of_human, totals, of_judge) / np.sqrt(spread)
+        alone, both = (_variances(sums, totals, kept, lam) for lam in (0.0, None))
+        return np.stack([r, alone / both])
+
+
+def _variances(sums: Floats, totals: Floats, kept: NDArray[np.bool_], lam: float | None) -> Floats:
+    """Of theta over the prompts that are `kept` (G, K), but for a factor, from totals (k, K)."""
+    steps = totals[:, None] + _STEP * 1j * np.eye(len(totals))[:, :, None]
+    influence = sums @ (np.imag(_mean(steps, lam)) / _STEP)
+    mean = (influence * kept).sum(axis=0) / kept.sum(axis=0)
+    found: Floats = ((influence - mean) ** 2 * kept).sum(axis=0)
+    return found
 
 
 def effective_n(n: float, others: float, correlation: float) -> float:
@@ -322,15 +369,23 @@ def _mean(totals: NDArray[Any], lam: float | None) -> Any:
 
 
 def _tuned(totals: NDArray[Any]) -> Any:
-    """Lam from the totals, cut to [0, 1]; accepts complex numbers."""
+    """Lam from the totals (30, ...), cut to [0, 1]; accepts complex numbers."""
     human, judge, other = _influences(totals)
-    apart, products = other - judge, totals[_COLUMNS:].reshape(_COLUMNS, _COLUMNS)
-    lam = -(human @ products @ apart) / (apart @ products @ apart)
-    return lam if 0 <= np.real(lam) <= 1 else lam.dtype.type(np.real(lam) > 1)
+    apart = other - judge
+    lam = -_product(human, totals, apart) / _product(apart, totals, apart)
+    return np.where(np.real(lam) < 0, 0, np.where(np.real(lam) > 1, 1, lam))
+
+
+def _product(one: NDArray[Any], totals: NDArray[Any], other: NDArray[Any]) -> Any:
+    """Sum over prompts of the products of two influences, from their gradients (5, ...)."""
+    products = totals[_COLUMNS:].reshape(_COLUMNS, _COLUMNS, *totals.shape[1:])
+    if totals.ndim == 1:  # many times faster
+        return one @ products @ other
+    return (one * (products * other).sum(axis=1)).sum(axis=0)
 
 
 def _influences(totals: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Gradients (5,) of mean_n Y, mean_n f and mean_N f: times a prompt's sums its influence."""
+    """Gradients (5, ...) of mean_n Y, mean_n f, mean_N f: times a prompt's sums its influence."""
     w, wy, wf, v, vf = totals[:_COLUMNS]
     none = w * 0
     return (
@@ -374,7 +429,7 @@ def _undefined(sums: Floats, known: PpiMean, scores: Floats, *, tuned: bool) -> 
 
 
 def _variance(totals: Floats, gradient: Floats) -> float:
-    return float(gradient @ totals[_COLUMNS:].reshape(_COLUMNS, _COLUMNS) @ gradient)
+    return float(_product(gradient, totals, gradient))
 
 
 def _correlation(totals: Floats) -> float | None:
@@ -382,8 +437,7 @@ def _correlation(totals: Floats) -> float | None:
     of_human, of_judge = _variance(totals, human), _variance(totals, judge)
     if min(of_human, of_judge) <= _ROUNDING**2:
         return None
-    covariance = human @ totals[_COLUMNS:].reshape(_COLUMNS, _COLUMNS) @ judge
-    return float(covariance) / sqrt(of_human * of_judge)
+    return float(_product(human, totals, judge)) / sqrt(of_human * of_judge)
 
 
 def _gain(humans: Interval, mean: Interval) -> float | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 MOST_BINS = 32
+FEW = 20_000  # items: fewer are fitted by one thread
 _ROUNDING = 1e-9
 
 
@@ -57,17 +58,39 @@ def learned_score(features: Floats, gain: Floats, prompts: Integers, seed: int =
     Gradient boosted trees on features (n, k), fitted on four fifths of the prompts and asked on the
     other fifth: no item is scored by a model that saw its prompt. Negative predictions are 0.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
     found = np.zeros(len(gain))
     for fold in range(FOLDS):
         held_out = prompts % FOLDS == fold  # codes of prompts are in the order of hashed ids
         if held_out.all() or not held_out.any():
             continue
-        model = HistGradientBoostingRegressor(
-            max_iter=60, max_leaf_nodes=8, learning_rate=0.1, min_samples_leaf=20,
-            max_bins=MOST_BINS, random_state=seed,
-        )  # fmt: skip
-        model.fit(features[~held_out], gain[~held_out])
-        found[held_out] = model.predict(features[held_out])
-    return np.maximum(found, 0.0)
+        found[held_out] = new_score(
+            features[~held_out], gain[~held_out], features[held_out], seed=seed
+        )
+    return found
+
+
+def new_score(features: Floats, gain: Floats, others: Floats, *, seed: int = 0) -> Floats:
+    """The learned score (m,) of items with features `others` (m, k) by all of (n, k) and (n,)."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    model = HistGradientBoostingRegressor(
+        max_iter=60, max_leaf_nodes=8, learning_rate=0.1, min_samples_leaf=20,
+        max_bins=MOST_BINS, random_state=seed,
+    )  # fmt: skip
+    # with few items threads wait for each other most of the time: for minutes on a busy machine
+    with threadpool_limits(1 if len(gain) < FEW else None, user_api="openmp"):
+        model.fit(features, gain)
+        found: Floats = np.maximum(model.predict(others), 0.0)
+    return found
+
+
+def chance_of_a_human(score: Floats, threshold: float, at_threshold: float) -> Floats:
+    """The probability (n,) to go to a human: 1 above the threshold, 0 below, as given at it."""
+    return np.where(score > threshold, 1.0, np.where(score == threshold, at_threshold, 0.0))
+
+
+def inclusion(chance: Floats, audit: float) -> Floats:
+    """The probability (n,) that a human is asked, by the rule or, where not, for the audit."""
+    result: Floats = chance + (1 - chance) * audit
+    return result

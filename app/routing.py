@@ -1,0 +1,142 @@
+"""`concord strategy --save` and `concord route`: a policy as a file, and applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from app import commands
+from app.stores import chosen_dataset, take_up_if_possible
+from app.terminal import out, print_json, print_table, say
+from data.errors import InputError
+from data.store import Store
+from judges.baselines import BASELINES
+from judges.config import library
+from pipelines.export import check_target, write_table
+from pipelines.policy import (
+    check_new,
+    in_words,
+    place_of,
+    policy_of,
+    read_policy,
+    write_policy,
+)
+from pipelines.route import assign, route
+from pipelines.wording import money, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipelines.policy import PolicyFile
+    from pipelines.route import Routes
+    from pipelines.sections.view import View
+    from pipelines.strategy import Choice, Goal
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Where a policy goes, and of which strategy: None is the recommended one."""
+
+    path: Path
+    name: str | None
+    force: bool
+
+
+def save_of(path: Path | None, name: str | None, *, force: bool) -> Save | None:
+    """What is to be saved. Raises InputError at once where it could not be."""
+    if path is None:
+        if name is not None or force:
+            raise InputError("--choose and --force are about --save", "Add --save policy.toml.")
+        return None
+    check_new(path, force=force)
+    return Save(path, name, force)
+
+
+def save_policy(save: Save, choice: Choice, goal: Goal, view: View) -> None:
+    """Write the policy file, and say of what."""
+    panel = view.panel
+    policy = policy_of(
+        choice, place_of(choice, save.name), goal, dataset=panel.dataset,
+        criterion=panel.criterion, simulated=panel.simulated, unparsed=view.rules.unparsed,
+    )  # fmt: skip
+    write_policy(policy, save.path, force=save.force)
+    say(f"wrote {save.path}: {policy.name}")
+
+
+def run_route(
+    path: Path, dataset: str | None, policy_path: Path, audit: float | None, target: Path | None,
+    *, dry_run: bool, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Apply a policy file, say what goes where, and store who is to be asked."""
+    policy = read_policy(policy_path)
+    if target is not None:
+        check_target(target, force=force)
+    store = Store(path)
+    take_up_if_possible(store)
+    routes = route(store, policy, chosen_dataset(store, dataset), audit)
+    if not dry_run:
+        assign(store, routes)
+    if target is not None:
+        write_table(routes.table, target)
+    told = _commands(policy, routes, path)
+    if as_json:
+        print_json({**_counts(routes), "policy": routes.policy, "commands": told,
+                    "stored": not dry_run})  # fmt: skip
+    else:
+        _print(policy, routes)
+    for note in routes.notes:
+        say(f"note: {note}")
+    for command in told:
+        say(f"missing labels: {command}")
+    say(_next(routes, path, target, dry_run=dry_run))
+
+
+def _counts(routes: Routes) -> dict[str, object]:
+    """All but the rows."""
+    return {each.name: getattr(routes, each.name) for each in fields(routes)
+            if each.name != "table"}  # fmt: skip
+
+
+def _print(policy: PolicyFile, routes: Routes) -> None:
+    mark = "   (chosen on simulated labels)" if policy.simulated else ""
+    out().print(f"{routes.dataset}: {policy.name}{mark}", markup=False)
+    out().print(in_words(policy), markup=False)
+    print_table(["", "comparisons", ""], [row for row in _lines(policy, routes) if row[1]],
+                numbers=[1])  # fmt: skip
+    price = policy.cost.usd_per_human_label
+    usd = "their price is not known" if routes.usd is None else money(routes.usd)
+    at = "" if price is None or routes.usd is None else f", at {money(price)} a label"
+    out().print(f"Human labels still to be bought, the audit included: {usd}{at}.", markup=False)
+
+
+def _lines(policy: PolicyFile, routes: Routes) -> Iterator[tuple[str, int, str]]:
+    expected = "" if routes.share is None else f"expected {percent(routes.share)}"
+    chosen = f", {percent(policy.human_share)} where it was chosen" if policy.routes else ""
+    yield "go to a human", routes.to_humans, expected + chosen
+    yield "keep the AI label", routes.kept, ""
+    yield "of these, to a human for the audit", routes.audit, ""
+    for name, missing in routes.missing.items():
+        yield "without a destination", missing, f"no label: {name}"
+    yield "of what goes to a human, labelled by one already", routes.labelled, ""
+    yield "in all", len(routes.table), ""
+
+
+def _commands(policy: PolicyFile, routes: Routes, path: Path) -> list[str]:
+    """What buys the labels that are missing; a judge that does not ship has a file of its own."""
+    ships = {*library(), *BASELINES}
+    return [
+        commands.line("concord", "label", "--judge", judge if judge in ships else f"{judge}.toml",
+                      "--dataset", routes.dataset, "--store", str(path))
+        for judge in policy.judges if judge in routes.missing
+    ]  # fmt: skip
+
+
+def _next(routes: Routes, path: Path, target: Path | None, *, dry_run: bool) -> str:
+    if not routes.to_humans + routes.audit:
+        return "nothing goes to a human"
+    if dry_run:
+        return "nothing was stored: without --dry-run it is"
+    file = f"label those with a queue in {target} and import them" if target else ""
+    app = f"label them in {commands.line('concord', 'app', '--store', str(path))}, view Label"
+    return f"next: {app}{f'; or {file}' if file else '; --out FILE writes them'}"

@@ -1,0 +1,38 @@
+"""The dashboard's server: Streamlit, which meanwhile reads what the first view shows."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+
+from app import loading
+from data.errors import ConcordError
+
+
+def warm(store: str) -> None:
+    """Read what a first visitor sees; where that fails the page says why."""
+    try:
+        reader = loading.first_reader(store)
+        if reader is not None:
+            from app.views import overview  # draws, so it takes a while to import
+
+            overview.needs(reader)
+    except ConcordError:
+        return
+
+
+def main() -> None:
+    """Serve: the arguments are those of streamlit."""
+    from streamlit.web import bootstrap  # noqa: F401 (first: two threads may not import it at once)
+    from streamlit.web.cli import main as streamlit
+
+    thread = threading.Thread(target=warm, args=(loading.store_path(),), daemon=True)
+    thread.start()
+    atexit.register(thread.join)  # a process may not end amid a query
+    sys.argv[0] = "streamlit"
+    streamlit()
+
+
+if __name__ == "__main__":
+    main()
