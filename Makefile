@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types contracts browser coverage format bench gates lock clean
+.PHONY: help setup demo test lint types contracts browser coverage format bench gates screenshots lock clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -60,6 +60,9 @@ bench: $(INSTALLED)  ## run every benchmarks/*.py
 
 gates: $(INSTALLED)  ## coverage of the intervals in 1,000 simulated worlds a gate (some minutes)
 	@$(BIN)/python -m tests.gates $(ARGS)
+
+screenshots: $(INSTALLED)  ## take the pictures of README.md anew, from the demo's store
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 lock:  ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@uv --version >/dev/null 2>&1 || { echo "make lock needs uv (pip install uv)" >&2; exit 1; }

@@ -48,7 +48,7 @@ def choose(view: str, seen: Snapshot, simulated: Mapping[str, bool]) -> Choice:
             key="tags", horizontal=True, vertical_alignment="center", width="content"
         ):
             if simulated[dataset]:
-                st.badge("simulated: no person gave the human labels", color="violet")
+                st.badge("simulated: no person gave the imported human labels", color="violet")
             if rules != Rules():
                 st.badge("rules changed", color="gray")
     return Choice(dataset, criterion, rules)

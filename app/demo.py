@@ -7,12 +7,16 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
+from app.jobs import Job, run
 from app.reporting import Wanted, run_report
 from app.serve import command, wait_until_ready
 from app.terminal import ProgressLine, print_imported, print_labelled, say
+from data import queries
 from data.errors import InputError
+from data.records import OVERALL
 from data.store import Store
 from pipelines.demo import make_demo
+from pipelines.ingest import SAMPLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,11 +37,25 @@ def run_demo(folder: Path, *, serve: bool, port: int) -> None:
         say(f"{demo.store} is there already; remove the folder {folder} to make it anew")
     wanted = Wanted("sample", (), (), None, "mode", "drop", "class")
     run_report(demo.store, wanted, "table", None, slices=False, wide=False)
+    _experiments(demo.store)
     if serve:
         serve_app(demo.store, port)
     else:
         say(f"next: concord app --store {demo.store} --port {port}")
         say(f"      concord card sim-first --store {demo.store}   (and report, compare, plan ...)")
+
+
+def _experiments(store: Path) -> None:
+    """What the view Learning shows, run now and kept beside the store."""
+    say("running the experiments of the view Learning ...")
+    with Store(store).reading() as con:
+        version = dict(queries.rows(con, queries.VERSIONS))[SAMPLE]
+    of = (f"--dataset={SAMPLE}", f"--criterion={OVERALL}")
+    for job in (
+        Job("learn", (*of, "--repeats=4", "--unparsed=drop"), str(store), version),
+        Job("best-of", of, str(store), version),
+    ):
+        run(job)
 
 
 def serve_app(store: Path, port: int) -> None:

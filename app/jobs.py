@@ -100,12 +100,18 @@ def _text(path: Path) -> str:
         return ""
 
 
-def start(job: Job) -> None:
-    """Start it, unless it runs already."""
+def run(job: Job) -> None:
+    """Run it to its end, unless its result is there."""
+    if not job.target.exists() and (thread := start(job)) is not None:
+        thread.join()
+
+
+def start(job: Job) -> threading.Thread | None:
+    """Start it, unless it runs already; returns who waits for its end."""
     target = job.target
     with _lock:
         if target in _running:
-            return
+            return None
         target.parent.mkdir(exist_ok=True)
         _tidy(target.parent)
         words = [f"--store={job.store}", *job.arguments, "--json"]
@@ -120,7 +126,9 @@ def start(job: Job) -> None:
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
             )  # fmt: skip
         _running[target] = process
-    threading.Thread(target=_finish, args=(target, process), daemon=True).start()
+    waiting = threading.Thread(target=_finish, args=(target, process), daemon=True)
+    waiting.start()
+    return waiting
 
 
 def _finish(target: Path, process: subprocess.Popen[bytes]) -> None:

@@ -164,7 +164,8 @@ def left_out(choice: Choice) -> str | None:
     unknown = int(np.isnan(choice.cost_usd).sum())
     parts = []
     if free:
-        names = ", ".join(free[:3]) + (f" and {len(free) - 3:,} more" if len(free) > 3 else "")
+        more = f"; and {len(free) - 3:,} more" if len(free) > 3 else ""
+        names = "; ".join(free[:3]) + more
         parts.append(f"Free, so not on a log scale: {names}.")
     if unknown:
         parts.append(f"{unknown:,} strategies without a known price are in the table only.")

@@ -241,6 +241,23 @@ SELECT name, coalesce(anonymous, false),
 FROM annotators WHERE kind = 'human' AND dataset = $dataset ORDER BY name
 """
 
+FIRST_QUEUE = """
+SELECT coalesce(
+    (SELECT 'unlabelled' FROM comparisons c
+     WHERE dataset = $dataset AND NOT EXISTS (
+         FROM labels l JOIN annotators a USING (annotator_id)
+         WHERE l.comparison_id = c.comparison_id AND a.kind = 'human' AND criterion = $criterion)
+     LIMIT 1),
+    (SELECT max(queue) FROM assignments WHERE dataset = $dataset),
+    'unlabelled')
+"""
+
+
+def first_queue(con: Connection, dataset: str, criterion: str) -> Queue:
+    """Where labels are wanted first: where there are none, else what was routed, else an audit."""
+    [(name,)] = queries.rows(con, FIRST_QUEUE, dataset=dataset, criterion=criterion)
+    return Queue(name)
+
 
 def person_id(dataset: str, name: str) -> UUID:
     """The annotator that a person is: in each data set one, by name."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from data import queries
 from data.derived import responses_of
 from data.records import RunStatus
@@ -19,8 +21,14 @@ from judges.config import read_judge
 from judges.providers import client_for
 from judges.simulated import EXAMPLES, Truth, running
 from pipelines.derive import derive, find_probe
+from pipelines.estimates import ALL
 from pipelines.ingest import SAMPLE, ingest
 from pipelines.label import LabelOptions, label
+from pipelines.panel import read_panel
+from pipelines.policy import place_of, policy_of
+from pipelines.route import assign, route
+from pipelines.sections.view import Rules, View
+from pipelines.strategy import Goal, choose_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +56,7 @@ output_usd_per_million_tokens = {output_price}
 """
 PROBES = ("authority", "identical", "injection-order", "length")
 PROBED = 60  # comparisons
+USD_PER_POINT, AUDITED = 5.0, 0.1
 PRICES = {"sim-sharp": (2.0, 8.0), "sim-verbose": (0.4, 1.6), "sim-first": (0.1, 0.4)}
 
 
@@ -86,7 +95,20 @@ def make_demo(
     for baseline in BASELINES.values():
         on_judge(baseline.name)
         on_labelled(label(store, baseline, None, options, on_progress))
+    _route(store)
     return Demo(store.path, made=True)
+
+
+def _route(store: Store) -> None:
+    """The best strategy at a price of a point, with an audit: work for people in the view Label."""
+    panel, goal = read_panel(store, SAMPLE), Goal(usd_per_point=USD_PER_POINT)
+    view = View(panel, Rules(), ALL, np.ones(panel.n_items, dtype=bool))
+    choice = choose_strategy(view, goal)
+    policy = policy_of(
+        choice, place_of(choice, None), goal, dataset=SAMPLE, criterion=panel.criterion,
+        simulated=True, unparsed=view.rules.unparsed,
+    )  # fmt: skip
+    assign(store, route(store, policy, SAMPLE, AUDITED))
 
 
 def _is_complete(store: Store) -> bool:

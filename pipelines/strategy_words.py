@@ -48,7 +48,7 @@ def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
         shown = [choice.strategies[k].name for k in choice.alike[:MOST_NAMES]]
         names = "; ".join(shown)
         if len(choice.alike) > len(shown):
-            names += f"; and {len(choice.alike) - len(shown):,} others that the table marks"
+            names += f"; and {len(choice.alike) - len(shown):,} more that the table marks"
         what = "May reach it too, and cost less" if goal.quality else "Cannot be told from the best"
         undecided = _undecided(choice, goal)
         more = (
@@ -162,7 +162,8 @@ def _beside_humans(choice: Choice, found: int) -> Iterator[str]:
     name, where = choice.strategies[0].name, choice.rows[0].slice
     [gap] = find(choice.rows, "strategy_difference", name, slice_name=where)
     usd, human = float(choice.cost_usd[found]), choice.human_usd
-    text = f"One human a comparison: {points(gap.estimate)} points {interval_of(gap)}".rstrip()
+    less = f"{points(gap.estimate)} points {interval_of(gap)}".rstrip()
+    text = f"One human a comparison, beside it: {less}"
     if gap.estimate is not None and gap.estimate > 0:
         if usd < human and (gap.low is None or gap.low > 0):  # else there may be no point to pay
             each = money((human - usd) * 10 / gap.estimate)

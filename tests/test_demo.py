@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from app.words_learning import NOT_RUN
+from data.assignments import assignments
+from data.people import Queue, first_queue
 from data.store import Store
 from judges.simulated import EXAMPLES
 from pipelines.compare import compare
 from pipelines.findings import find
+from tests.test_dashboard import VIEWS, check, open_app, texts
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +64,22 @@ def test_what_was_planted_is_found(demo):
     assert agreement["sim-sharp"].low > agreement["random"].high
     slices = {row.slice for row in rows if row.statistic == "gap" and row.low is not None}
     assert len(slices) == 5  # overall and four categories, each with enough prompts
+
+
+@pytest.mark.parametrize("view", [view for view in VIEWS if view != "label"])
+def test_every_view_has_something_to_show(demo, view, monkeypatch):
+    """What is not there yet is said in sentences that name a way to get it: here there are none."""
+    app = check(open_app(monkeypatch, demo[0] / "demo" / "demo.duckdb", view, dataset="sample"))
+    said = " ".join(texts(app))
+    assert NOT_RUN not in said
+    assert "not known" not in said.split(".")[0]
+
+
+def test_people_find_work(demo):
+    store = Store(demo[0] / "demo" / "demo.duckdb")
+    with store.reading() as con:
+        assert first_queue(con, "sample", "overall") is Queue.AUDIT
+        assert len(assignments(con, "sample")) > 10
 
 
 def test_a_second_time_it_is_there_already(demo):

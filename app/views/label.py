@@ -11,7 +11,7 @@ from app import controls, frame, identity, parts, words, words_label
 from app.seat import Seat
 from data.errors import ConcordError
 from data.guidelines import set_guideline
-from data.people import Queue
+from data.people import Queue, first_queue
 from data.store import Store
 from pipelines.human_labels import Choice, UnconfirmedNameError, check_person
 from pipelines.wording import duration
@@ -34,7 +34,8 @@ def body(context: Context) -> None:
     """Who labels and from which queue, then one comparison after the other."""
     dataset = context.choice.dataset
     with st.container(key="filter", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        kind = controls.pick("label", "queue", "Queue", list(Queue), of=dataset,
+        first = context.of_store(first_queue, dataset, context.choice.criterion)
+        kind = controls.pick("label", "queue", "Queue", list(Queue), of=dataset, default=first,
                              shown=words_label.QUEUES, width=260)  # fmt: skip
         person = st.container(key="label-person", horizontal=True, vertical_alignment="center",
                               width="content")  # fmt: skip

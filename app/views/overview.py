@@ -119,14 +119,14 @@ def _look_first(found: Against) -> None:
         return
     with st.container(key="look-first"):
         parts.muted(said, "look-first")
-        link("disagreements" if "disagreements" in frame.VIEWS else "comparisons", "See them")
+        link("disagreements", "See them", without="judge")  # of all judges, as they are counted
 
 
-def link(view: str, label: str) -> None:
-    """The way to another view, with the choices in force."""
-    if view in frame.VIEWS:
-        with st.container(key=f"to-{view}"):
-            st.page_link(f"views/{view}.py", label=label, query_params=controls.carried())
+def link(view: str, label: str, without: str = "") -> None:
+    """The way to another view, with the choices in force but one."""
+    carried = {name: value for name, value in controls.carried().items() if name != without}
+    with st.container(key=f"to-{view}"):
+        st.page_link(f"views/{view}.py", label=label, query_params=carried)
 
 
 if __name__ == "__main__":
