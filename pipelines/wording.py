@@ -353,7 +353,7 @@ def money(value: float | None) -> str:
     if value == 0:
         return "$0"
     if abs(value) < LEAST_USD:
-        return f"{'-' if value < 0 else ''}${abs(value):.2g}"
+        return f"{'-' if value < 0 else ''}<$0.000000001"
     size = float(f"{abs(value):.1e}")  # first, as rounding may add a digit: 9.96 is 10, not 10.0
     digits = max(0, 1 - floor(log10(size)))
     return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"

@@ -61,7 +61,8 @@ def test_a_goal_and_a_budget_are_numbers_above_0(tmp_path, wrong):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1e-300, "$1e-300"), (-2.5e-12, "-$2.5e-12"), (1e-9, "$0.0000000010")]
+    ("value", "text"),
+    [(1e-300, "<$0.000000001"), (-2.5e-12, "-<$0.000000001"), (1e-9, "$0.0000000010")],
 )
 def test_tiny_amounts_are_not_a_row_of_zeros(value, text):
     assert money(value) == text
