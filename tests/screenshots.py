@@ -31,14 +31,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "demo", help="made where missing")
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
     given = parser.parse_args()
-    path = chromium_path()
-    if path is None:
+    chromium = chromium_path()
+    if chromium is None:
         sys.exit(MISSING)
     store = made(given.folder.resolve())
     given.to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         served = Served(store, Path(folder) / "elsewhere", os.environ)
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGS))
         try:
             for theme in THEMES:
                 for view, (query, height) in SHOTS.items():
@@ -46,7 +46,8 @@ def main() -> None:
                         viewport={"width": WIDTH, "height": height}, color_scheme=theme
                     )
                     page = context.new_page()
-                    page.goto(served.url(view, f"dataset=sample&{query}"), timeout=MILLISECONDS)
+                    path = "" if view == "overview" else view  # the default page has none
+                    page.goto(served.url(path, f"dataset=sample&{query}"), timeout=MILLISECONDS)
                     settle(page)
                     page.screenshot(path=given.to / f"{view}-{theme}.png")
                     context.close()
