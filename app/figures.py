@@ -143,11 +143,14 @@ def _x(axis: Axis, domain: Range) -> _X:
 
 
 def _axis(title: str | None, form: str, values: Sequence[float], **more: Any) -> alt.Axis:
-    """A quiet axis: grid lines, no line of its own."""
+    """A quiet axis with a format and ticks."""
+    return quiet_axis(title, format=form, values=list(values), **more)
+
+
+def quiet_axis(title: str | None, **more: Any) -> alt.Axis:
+    """Grid lines, no line of its own."""
     return alt.Axis(
         title=title,
-        format=form,
-        values=list(values),
         gridOpacity=0.6,
         domain=False,
         ticks=False,

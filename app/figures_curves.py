@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import altair as alt
 
 from app.drawing import kept
-from app.figures import SMALL, colour, painted
+from app.figures import colour, painted, quiet_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,9 +104,9 @@ def _x_scale(plane: Plane) -> alt.Scale:
 
 def _x_axis(plane: Plane) -> alt.Axis:
     if not plane.places:
-        return _axis(plane.x_title, format=".0%", values=SHARES)
+        return quiet_axis(plane.x_title, format=".0%", values=SHARES)
     names = ", ".join(f"'{name}'" for name in plane.places)  # ours, never somebody's text
-    return _axis(
+    return quiet_axis(
         plane.x_title,
         values=list(range(1, len(plane.places) + 1)),
         labelExpr=f"[{names}][datum.value - 1]",
@@ -115,20 +115,7 @@ def _x_axis(plane: Plane) -> alt.Axis:
 
 
 def _y_axis(plane: Plane) -> alt.Axis:
-    return _axis(plane.y_title, format=".0%", values=SHARES)
-
-
-def _axis(title: str, **more: Any) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        gridOpacity=0.6,
-        domain=False,
-        ticks=False,
-        labelFontSize=SMALL,
-        titleFontSize=SMALL,
-        titleFontWeight="normal",
-        **more,
-    )
+    return quiet_axis(plane.y_title, format=".0%", values=SHARES)
 
 
 def _reference(plane: Plane, x: alt.X, y: alt.Y) -> alt.Chart:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import altair as alt
 
 from app.drawing import kept
-from app.figures import SIZE, SMALL, colour, painted
+from app.figures import SIZE, colour, painted, quiet_axis
 from pipelines.wording import money
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ MOST_NAMES = 8  # beyond them names would cover each other: the dots still say w
 @kept
 def spending(spent: Sequence[Spent]) -> Chart:
     """US dollars spent so far, by the time of the replies (UTC)."""
-    x = alt.X("at:T", axis=_axis(None), scale=alt.Scale(type="utc"))
-    y = alt.Y("sum:Q", axis=_axis("US dollars spent so far", format="$,~r"),
+    x = alt.X("at:T", axis=quiet_axis(None, labelOverlap="greedy"), scale=alt.Scale(type="utc"))
+    dollars = quiet_axis("US dollars spent so far", format="$,~r", labelOverlap="greedy")
+    y = alt.Y("sum:Q", axis=dollars,
               scale=alt.Scale(zero=True, nice=True))  # fmt: skip
     rows = _rows(spent)
     line = alt.Chart(painted(rows)).mark_line(
@@ -68,20 +69,6 @@ def _ends(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
     places = sorted(last.values())
     found = {name: [column[k] for k in places] for name, column in rows.items()}
     return {**found, "named": [len(places) <= MOST_NAMES] * len(places)}
-
-
-def _axis(title: str | None, **more: Any) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        gridOpacity=0.6,
-        domain=False,
-        ticks=False,
-        labelFontSize=SMALL,
-        titleFontSize=SMALL,
-        titleFontWeight="normal",
-        labelOverlap="greedy",
-        **more,
-    )
 
 
 def _tooltip() -> list[alt.Tooltip]:
