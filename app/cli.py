@@ -969,7 +969,7 @@ def learn(
     ] = 0.3,
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="KEY=NUMBER: ridge, style_weight, ngrams, buckets. Repeatable."),
+        typer.Option(help="KEY=VALUE: ridge, style_weight, style, ngrams, buckets. Repeatable."),
     ] = None,
     embedding: Annotated[
         str | None, typer.Option(help="A LiteLLM embedding model in place of n-grams. It costs.")

@@ -96,7 +96,7 @@ class Told:
 def recipe_of(settings: Sequence[str], embedding: str | None) -> Recipe:
     """The default recipe with KEY=VALUE settings. Raises InputError for what is none."""
     kinds = {f.name: type(getattr(RECIPE, f.name)) for f in fields(RECIPE) if f.name != "embedding"}
-    found: dict[str, int | float] = {}
+    found: dict[str, int | float | str] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
         try:
@@ -104,7 +104,7 @@ def recipe_of(settings: Sequence[str], embedding: str | None) -> Recipe:
         except (KeyError, ValueError) as error:
             raise InputError(
                 f"no setting of a recipe: {setting!r}",
-                f"Give KEY=NUMBER with one of {', '.join(kinds)}, such as ridge=3.",
+                f"Give KEY=VALUE with one of {', '.join(kinds)}, such as ridge=3.",
             ) from error
     return replace(RECIPE, **found, embedding=embedding)  # type: ignore[arg-type]
 

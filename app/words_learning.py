@@ -22,6 +22,7 @@ from pipelines.lessons import (
     PROMPTS,
 )
 from pipelines.sections.view import ONE_HUMAN
+from pipelines.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +37,22 @@ ABOUT = (
     "is worth. It takes a minute or a few."
 )
 NOT_RUN = "This experiment has not been run on the labels as they are now."
+AGAIN = "Run it anew on the labels as they are now"
 ABOUT_BEST = (
     "What each source would select among several responses to a prompt, and what held-out humans "
     "say of it: from where on does following a score stop helping?"
 )
 NO_MONEY = "No price of a label is known, so there is no curve by cost."
 _ROW = {f.name for f in fields(Estimate)}
+
+
+def earlier(seconds: float) -> str:
+    """That a result is not of the labels as they are now, and how old it is."""
+    ago = duration(seconds) if seconds >= 60 else "less than a minute"
+    return (
+        f"This result is {ago} old: labels, texts, prices or tags have come or changed since, and "
+        "it does not know of them."
+    )
 
 
 def estimates(result: Mapping[str, Any]) -> list[Estimate]:
@@ -166,8 +177,9 @@ def recipe(result: Mapping[str, Any]) -> str:
     """What every scorer sees and how it is fitted, in words."""
     found = result.get("recipe", {})
     seen = found.get("embedding") or f"n-grams of up to {found.get('ngrams')} words"
+    style = found.get("style", "layout")
     return (
-        f"Recipe, fixed before looking: {seen}, with style features of weight "
+        f"Recipe, fixed before looking: {seen}, with {style} style of weight "
         f"{found.get('style_weight'):g}; ridge {found.get('ridge'):g}."
     )
 

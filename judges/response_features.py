@@ -7,6 +7,7 @@ labels: those of the training side, labelled or not, as a response costs nothing
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +21,26 @@ from data.features import FEATURES
 from judges.reward_model import MOST_BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Embed = Callable[[Sequence[str]], Floats]
 
-LAYOUT = [f for f in FEATURES if f.name in ("list items", "headings", "bold", "code")]
-STYLE = ("characters", *(feature.name for feature in LAYOUT))  # words are in the n-grams
-LENGTH = STYLE.index("characters")
+# `layout` is little enough to be fitted to 25 labels; what more there is pays with some hundreds.
+STYLES = {
+    "layout": ("characters", "list items", "headings", "bold", "code"),
+    "full": ("characters", "words", "distinct words", "distinct share", "word length",
+             "punctuation", "sentences", "lines", "list items", "exclamation marks", "questions",
+             "code"),
+}  # fmt: skip
+LENGTH = 0  # the place of characters in each
 EMBEDDED_AT_ONCE = 64
 RIDGES = 1e-9, 1e9  # beyond, nothing is learned and numbers overflow
 MOST_STYLE_WEIGHT = 1e6
 _WORD = r"(?u)\b\w+\b"
+_PUNCTUATION, _SENTENCE_ENDS, _LINE_ENDS = map(re.compile, (r"[^\w\s]", r"[.!?]+", "\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,14 @@ class Recipe:
 
     `buckets`: a power of two, 2^20 at most. `ridge`: half of it times the squared weights is added
     to the sum of the log-losses. `embedding`: a LiteLLM model whose vectors take the place of the
-    n-grams. Raises InputError for a number that cannot be.
+    n-grams. `style`: of STYLES. Raises InputError for what cannot be.
     """
 
     ngrams: int = 2
     buckets: int = 2**14
     style_weight: float = 1.0
-    ridge: float = 10.0  # a standard deviation of length is expected to move the log odds by .3
+    ridge: float = 1.0
+    style: str = "full"
     embedding: str | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +66,8 @@ class Recipe:
                 f"a recipe of {self.ngrams}-grams in {self.buckets:,} buckets",
                 f"Give 1 to 5, and a power of two up to {MOST_BUCKETS:,}.",
             )
+        if self.style not in STYLES:
+            raise InputError(f"no style {self.style!r}", f"Give {' or '.join(STYLES)}.")
         least, most = RIDGES
         if not (least <= self.ridge <= most and 0 <= self.style_weight <= MOST_STYLE_WEIGHT):
             raise InputError(
@@ -69,7 +79,8 @@ class Recipe:
     def __str__(self) -> str:
         grams = "1-grams" if self.ngrams == 1 else f"1-{self.ngrams}-grams"
         text = f"TF-IDF of hashed {grams} ({self.buckets:,} buckets)"
-        return f"{self.embedding or text}, style weight {self.style_weight:g}, ridge {self.ridge:g}"
+        style = f"{self.style} style of weight {self.style_weight:g}"
+        return f"{self.embedding or text}, {style}, ridge {self.ridge:g}"
 
 
 RECIPE = Recipe()
@@ -111,9 +122,9 @@ def fit_idf(recipe: Recipe, responses: Sequence[str]) -> Floats:
     return idf_of(text_columns(recipe, responses))
 
 
-def style_scale(responses: Sequence[str]) -> Floats:
+def style_scale(responses: Sequence[str], style: str = RECIPE.style) -> Floats:
     """Mean and standard deviation (2, k) of the style features."""
-    return scale_of(style_columns(responses))
+    return scale_of(style_columns(responses, style))
 
 
 def features_of(
@@ -125,7 +136,7 @@ def features_of(
 ) -> sparse.csr_matrix:
     """Features (n, d) of responses: text first, style last. `embed` is needed by an embedding."""
     text = text_columns(recipe, responses, embed)
-    return combined(recipe, text, style_columns(responses), idf, scale)
+    return combined(recipe, text, style_columns(responses, recipe.style), idf, scale)
 
 
 # ---- the same in two steps: what is counted once, and what hangs on the training side
@@ -151,12 +162,30 @@ def text_columns(
     return sparse.csr_matrix(hashing.transform(responses))
 
 
-def style_columns(responses: Sequence[str]) -> Floats:
-    """log(1 + count) of characters and of what lays a text out (n, k): n-grams see neither."""
+def style_columns(responses: Sequence[str], style: str = RECIPE.style) -> Floats:
+    """log(1 + x) of the features of a style (n, k)."""
     texts = pa.array(responses, pa.string())
-    counts = [pc.utf8_length(texts).to_numpy(), *(each.of(texts).to_numpy() for each in LAYOUT)]
-    found: Floats = np.log1p(np.stack(counts, axis=1).astype(float))
+    counted = {feature.name: feature for feature in FEATURES}
+    names = STYLES[style]
+    columns = {name: counted[name].of(texts).to_numpy() for name in names if name in counted}
+    columns["characters"] = pc.utf8_length(texts).to_numpy()
+    if style == "full":
+        columns |= _of_words(responses, columns)
+    found: Floats = np.log1p(np.stack([columns[name] for name in names], axis=1).astype(float))
     return found
+
+
+def _of_words(responses: Sequence[str], columns: Mapping[str, Floats]) -> dict[str, Floats]:
+    """How many words are different, how long they are, and what stands between them."""
+    words = np.maximum(columns["words"], 1)
+    distinct = np.array([len(set(text.lower().split())) for text in responses], dtype=float)
+    between = {"punctuation": _PUNCTUATION, "sentences": _SENTENCE_ENDS, "lines": _LINE_ENDS}
+    counts = {
+        name: np.array([len(pattern.findall(text)) for text in responses], dtype=float)
+        for name, pattern in between.items()
+    }
+    shares = {"distinct share": distinct / words, "word length": columns["characters"] / words}
+    return {"distinct words": distinct, **shares, **counts}
 
 
 def idf_of(counts: sparse.csr_matrix) -> Floats:

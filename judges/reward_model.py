@@ -15,7 +15,7 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,13 +80,14 @@ class Settings(BaseModel):
     buckets: Annotated[int, _count(2, MOST_BUCKETS)]
     style_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     ridge: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    style: Literal["layout", "full"]
 
     @property
     def recipe(self) -> Recipe:
         """How responses become numbers. Raises InputError for one that cannot be."""
         from judges.response_features import Recipe
 
-        return Recipe(self.ngrams, self.buckets, self.style_weight, self.ridge)
+        return Recipe(self.ngrams, self.buckets, self.style_weight, self.ridge, self.style)
 
     def digest_with(self, numbers: bytes) -> str:
         """The digest of these settings with the content of the .npz."""
@@ -95,9 +96,9 @@ class Settings(BaseModel):
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape and type of each array of the .npz."""
-        from judges.response_features import STYLE
+        from judges.response_features import STYLES
 
-        models, styles = 1 + self.folds, len(STYLE)
+        models, styles = 1 + self.folds, len(STYLES[self.style])
         return {
             "weights": ((models, self.buckets + styles), _FLOAT),
             "idf": ((models, self.buckets), _FLOAT),

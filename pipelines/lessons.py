@@ -134,7 +134,7 @@ def read_pool(
         {name: turned_where(turned, counts[items]) for name, counts in judges.items()},
         tokens,
         tokens if recipe.embedding is None else text_columns(recipe, responses, embed),
-        style_columns(responses),
+        style_columns(responses, recipe.style),
         items,
         turned,
         left,

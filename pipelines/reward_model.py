@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -138,7 +138,8 @@ def fit_scorer(lessons: Lessons, recipe: Recipe = RECIPE) -> Scorer:
     responses, place = np.unique(
         np.array([*lessons.first, *lessons.second], dtype=object), return_inverse=True
     )
-    text, style = text_columns(recipe, list(responses)), style_columns(list(responses))
+    text = text_columns(recipe, list(responses))
+    style = style_columns(list(responses), recipe.style)
     first, second = np.split(place, 2)
     parts = []
     for fold in (None, *range(FOLDS)):
@@ -163,6 +164,7 @@ def settings_of(lessons: Lessons, scorer: Scorer, weights: str, numbers: bytes) 
         criterion=lessons.criterion, comparisons=len(lessons.prompts), prompts=len(scorer.known),
         folds=FOLDS, ngrams=recipe.ngrams, buckets=recipe.buckets,
         style_weight=recipe.style_weight, ridge=recipe.ridge,
+        style=cast("Any", recipe.style),
     )  # fmt: skip
     return without.model_copy(update={"digest": without.digest_with(numbers)})
 

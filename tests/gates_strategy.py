@@ -148,7 +148,6 @@ def fresh(world: World) -> tuple[np.ndarray, np.ndarray]:
     truth=0.0,
     kind=Kind.RECOVERS,
     core=False,
-    worlds=100,
     within=0.01,
 )
 def learned(data: Simulated) -> Interval:

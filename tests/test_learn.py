@@ -14,12 +14,14 @@ from app.learning import compared, recipe_of, sentences, sizes_of
 from data.errors import InputError, ProviderError
 from data.store import Store
 from judges.response_features import (
+    LENGTH,
     RECIPE,
-    STYLE,
+    STYLES,
     Embedder,
     Recipe,
     features_of,
     fit_idf,
+    style_columns,
     style_scale,
 )
 from pipelines.estimates import ALL, Estimate
@@ -178,12 +180,12 @@ def pandalm(real_data, tmp_path_factory):
     """Its categories are the sites in the metadata; sizes as few as the ranges need."""
     store = Store(tmp_path_factory.mktemp("learn") / "s.duckdb", create=True)
     list(ingest(store, "pandalm", real_data / "pandalm"))
-    plan = Plan(sizes=(25, 700), repeats=1)
+    plan = Plan(sizes=(25, 700))
     return learn(store, view_of(store, "pandalm"), plan, group="motivation_app"), plan
 
 
 def test_the_figures_of_pandalm(pandalm):
-    """What no recipe touches, exactly; curves in the published ranges, or beside them, as said."""
+    """What no recipe touches, exactly; the curves in the published ranges, with .02 around them."""
     found, _ = pandalm
     for way, sizes in found.sizes.items():
         longer = figure(found, LONGER, way=way)
@@ -191,10 +193,13 @@ def test_the_figures_of_pandalm(pandalm):
         assert longer.estimate == pytest.approx(0.668, abs=0.0006)
         imitation = figure(found, IMITATION, sizes[-1], way)
         assert 0.61 <= imitation.estimate <= 0.66
-        # published: .66 to .68 over recipes; .61 to .62 at 25 labels, which this one does not
-        # reproduce: it is at .66 there, more than .02 above
-        assert 0.64 <= figure(found, HUMAN, sizes[-1], way).estimate <= 0.70
-        assert 0.59 <= figure(found, HUMAN, sizes[0], way).estimate <= 0.68
+        # published: .61 to .62 at 25 labels, .67 to .70 at 700, or .66 to .68 over recipes
+        assert 0.64 <= figure(found, HUMAN, sizes[-1], way).estimate <= 0.72
+        assert 0.59 <= figure(found, HUMAN, sizes[0], way).estimate <= 0.64
+        rise = figure(found, HUMAN, sizes[-1], way, "held_out_difference", f"{HUMAN}, 25 labels")
+        assert rise.low > 0
+        beyond = figure(found, HUMAN, sizes[-1], way, "held_out_difference", IMITATION)
+        assert 0.02 <= beyond.estimate <= 0.07  # published: .04 to .05
         for judge in ("pandalm-7b", "gpt-3.5-turbo"):
             gap = figure(found, judge, sizes[-1], way, "held_out_difference", HUMAN)
             assert -0.05 <= gap.estimate <= 0.04
@@ -240,9 +245,10 @@ def test_a_difference_in_words(row, said):
 def test_recipes_and_sizes_are_read():
     assert recipe_of(["ridge=3", "buckets=1024"], None) == replace(RECIPE, ridge=3.0, buckets=1024)
     assert sizes_of("5, 10") == (5, 10)
-    for wrong in (["rigde=3"], ["ridge=much"], ["ridge=0"], ["buckets=1000"], ["style_weight=-1"]):
+    assert recipe_of(["style=layout"], None) == replace(RECIPE, style="layout")
+    for wrong in ("rigde=3", "ridge=much", "ridge=0", "buckets=1000", "style=no"):
         with pytest.raises(InputError):
-            recipe_of(wrong, None)
+            recipe_of([wrong], None)
     for sizes in ("", "5,x"):
         with pytest.raises(InputError):
             sizes_of(sizes)
@@ -254,21 +260,31 @@ def test_recipes_and_sizes_are_read():
 
 
 def test_features_of_a_response_by_hand():
-    recipe = Recipe(ngrams=1, style_weight=2.0)
+    recipe = Recipe(ngrams=1, style_weight=2.0, style="layout")
     responses = ["blue blue sky", "blue sea", "- one\n- two!"]
-    found = features_of(recipe, responses, fit_idf(recipe, responses), style_scale(responses))
+    found = features_of(
+        recipe, responses, fit_idf(recipe, responses), style_scale(responses, "layout")
+    )
     text, style = found[:, : recipe.buckets].toarray(), found[:, recipe.buckets :].toarray()
     assert np.sqrt((text**2).sum(axis=1)) == pytest.approx(1)
     blue, sky = (1 + np.log(2)) * (np.log(4 / 3) + 1), np.log(4 / 2) + 1
     length = np.hypot(blue, sky)
     assert sorted(text[0][text[0] > 0]) == pytest.approx(sorted([blue / length, sky / length]))
     length = np.log1p([13, 8, 12])
-    place = STYLE.index("characters")
+    place = STYLES["layout"].index("characters")
     assert style[:, place] == pytest.approx(2 * (length - length.mean()) / length.std())
     items = np.log1p([0, 0, 2])
-    place = STYLE.index("list items")
+    place = STYLES["layout"].index("list items")
     assert style[:, place] == pytest.approx(2 * (items - items.mean()) / items.std())
-    assert (style[:, STYLE.index("code")] == 0).all()
+    assert (style[:, STYLES["layout"].index("code")] == 0).all()
+
+
+def test_the_full_style_by_hand():
+    found = np.expm1(style_columns(["So so good!\n- a b? Yes...", ""], "full"))
+    assert found == pytest.approx(
+        np.array([[25, 7, 6, 6 / 7, 25 / 7, 6, 3, 1, 1, 1, 1, 0], [0] * 12], dtype=float)
+    )
+    assert STYLES["full"][LENGTH] == STYLES["layout"][LENGTH] == "characters"
 
 
 class _Embeddings(BaseHTTPRequestHandler):

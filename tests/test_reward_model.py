@@ -319,11 +319,12 @@ def test_numbers_lie_beside_the_judge_file_or_nowhere(file, name):
     [
         ("ngrams = 2", "ngrams = 1", "do not belong together"),
         ("style_weight = 1.0", "style_weight = 0.4", "do not belong together"),
+        ('style = "full"', 'style = "layout"', "do not belong together"),
         ('source = "humans"', 'source = "gpt"', "do not belong together"),
         ("buckets = 512", "buckets = 1024", "do not belong together"),
         ("buckets = 512", "buckets = 2097152", "reward_model.buckets"),
         ("prompts = 40", "prompts = 99999999999", "reward_model.prompts"),
-        ("ridge = 10.0", "ridge = nan", "reward_model.ridge"),
+        ("ridge = 1.0", "ridge = nan", "reward_model.ridge"),
         ("folds = 5", "folds = 5\nmore = 1", "reward_model.more"),
         ('kind = "reward_model"', 'kind = "reward_model"\norders = "both"', "orders"),
         ('kind = "reward_model"', 'kind = "reward_model"\nmodel = "m"', "model means nothing"),
