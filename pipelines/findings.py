@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from pipelines.estimates import ALL
@@ -70,8 +70,19 @@ def judge_sentence(rows: Sequence[Estimate], judge: str) -> str | None:
         return None
     gap, own = gaps[0], agreement[0]
     ceiling = (own.estimate or 0.0) - (gap.estimate or 0.0)
-    figures = f"{percent(own.estimate)} v {percent(ceiling)}, gap {figure_of(gap)}"
-    return f"{judge} {verdict(gap)} ({figures}; {comparisons_of(gap)})"
+    sides = _sides(own.estimate or 0.0, ceiling, gap)
+    return f"{judge} {verdict(gap)} ({sides}; {comparisons_of(gap)})"
+
+
+def _sides(own: float, ceiling: float, gap: Estimate) -> str:
+    """Two shares and their gap; with a decimal where whole ones would contradict each other."""
+    whole, other = (floor(100 * share + 0.5) for share in (own, ceiling))
+    size = 100 * (gap.estimate or 0.0)
+    if whole - other == floor(abs(size) + 0.5) * (1 if size >= 0 else -1):
+        return f"{percent(own)} v {percent(ceiling)}, gap {figure_of(gap)}"
+    one, two = (round(100 * share, 1) for share in (own, ceiling))
+    shown = points(gap.estimate) if one == two else f"{one - two:+.1f}"
+    return f"{one:.1f}% v {two:.1f}%, gap {shown} {interval_of(gap)}".rstrip()
 
 
 def main_reference(rows: Sequence[Estimate]) -> str:

@@ -39,12 +39,10 @@ from pipelines.stats.equivalence import largest_majority, majority_agreement
 from pipelines.stats.intervals import (
     FEWEST_PROMPTS,
     Interval,
-    cluster_sums,
     ratio,
     smooth_interval,
 )
 from pipelines.stats.leave_one_out import human_with_others, judge_with_others
-from pipelines.stats.resampling import bootstrap
 from pipelines.stats.routing import (
     certainty_score,
     disagreement_score,
@@ -52,6 +50,7 @@ from pipelines.stats.routing import (
     sent_to_humans,
 )
 from pipelines.strategy_rows import quality_rows, strategy_rows
+from pipelines.strategy_sums import PromptSums
 from pipelines.wording import percent
 
 if TYPE_CHECKING:
@@ -125,18 +124,62 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The part of each item that goes to a human: 0, all (2) or, where 1 stands, `at`."""
+
+    codes: NDArray[np.uint8]
+    at: float
+
+    @classmethod
+    def of(cls, part: Floats) -> Sent:
+        """From the part of each item (n,), of which one value at most lies between 0 and 1."""
+        between = (part > 0) & (part < 1)
+        return cls(between + np.uint8(2) * (part == 1), float(part[between].max(initial=0.0)))
+
+    def part(self) -> Floats:
+        """Of each item (n,)."""
+        return np.array([0.0, self.at, 1.0])[self.codes]
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to get a label: per item (n,) its quality, the humans' labels that are bought, and US
-    dollars; NaN costs are not known. `label`: shares (n, 3) that a label is drawn from, for
-    `Match.REWARD` until its models are fitted.
+    """A way to get a label.
+
+    `own` (n,): quality per item where no label is mixed with those of a human, whose quality is
+    `human` (n,). `bought`: how many humans' labels of each item, or which part of the items is sent
+    to one. `usd`: US dollars of a comparison for its judges, and of a human's label; NaN where not
+    known. `label`: shares (n, 3) that a label is drawn from, for `Match.REWARD` until its models
+    are fitted.
     """
 
     name: str
     policy: Policy
-    quality: Floats = field(repr=False)
-    human_labels: Floats = field(repr=False)
-    cost_usd: Floats = field(repr=False)
+    own: Floats = field(repr=False)
+    bought: int | Sent = field(repr=False)
+    usd: tuple[float, float]
+    human: Floats | None = field(default=None, repr=False)
     label: Floats | None = field(default=None, repr=False)
+
+    @property
+    def quality(self) -> Floats:
+        """Of each item (n,)."""
+        if self.human is None or isinstance(self.bought, int):
+            return self.own
+        part = self.bought.part()
+        return part * self.human + (1 - part) * self.own
+
+    @property
+    def human_labels(self) -> Floats:
+        """The humans' labels that are bought of each item (n,)."""
+        if isinstance(self.bought, Sent):
+            return self.bought.part()
+        return np.broadcast_to(np.float64(self.bought), self.own.shape)
+
+    @property
+    def cost_usd(self) -> Floats:
+        """US dollars of each item (n,)."""
+        judges, human = self.usd
+        return judges + human * self.human_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +288,7 @@ class Choice:
         """The one of those alike, at a materially different cost, that is told apart soonest.
 
         None where there is none: what the rest cost is much the same, is not known, or they are
-        equal.
+        equal. What is dearer and no better by the estimates leaves nothing to decide.
         """
         if self.recommended is None:
             return None
@@ -253,6 +296,7 @@ class Choice:
         open_ones = [
             (n, k) for k, n in zip(self.alike, self.needed, strict=True)
             if n is not None and _apart(float(self.cost_usd[k]), usd)
+            and (self.cost_usd[k] < usd or self.quality[k] > self.quality[self.recommended])
         ]  # fmt: skip
         if not open_ones:
             return None
@@ -291,60 +335,74 @@ def choose_strategy(
 def choose(tried: Tried, goal: Goal) -> Choice:
     """Price what was tried, and choose."""
     view, match, strategies = tried.view, tried.match, tried.strategies
-    quality = np.stack([each.quality for each in strategies], axis=1)
-    cost = np.stack([each.cost_usd for each in strategies], axis=1)
-    means, costs = quality.mean(axis=0), cost.mean(axis=0)
+    sums, usd = tried.sums, np.array([each.usd for each in strategies])
+    means, costs = sums.means, sums.costs(usd)
     found = goal.select(means, costs)
-    prompts = tried.prompt
     alike: tuple[int, ...] = ()
     needed: tuple[int | None, ...] = ()
     selected = None
-    if found is not None and view.rules.intervals and prompts.max() + 1 >= FEWEST_PROMPTS:
-        alike, needed = _alike(goal, quality, cost, prompts, found)
+    if found is not None and view.rules.intervals and len(sums.n) >= FEWEST_PROMPTS:
+        alike, needed = _alike(goal, sums, usd, found)
         if tried.lesson is not None:  # other labels to learn from would move them too
             needed = (None,) * len(alike)
-        selected = _mean(cross_selected(quality, cost, prompts, goal.select), prompts)
+        prompts = np.arange(len(sums.n))
+        found_by = cross_selected(sums.quality, sums.cost(usd), prompts, goal.select, sums.n)
+        selected = _mean(found_by, sums.n)
     return Choice(
         strategies, means, costs, frontier(means, costs), found, selected, alike, needed,
-        tuple(strategy_rows(tried, strategies, quality, costs, selected, found)),
-        tried.human_usd, tried.items, prompts, tried.left_out, match, tuple(_notes(tried, found)),
+        tuple(strategy_rows(tried, strategies, costs, selected, found)),
+        tried.human_usd, tried.items, tried.prompt, tried.left_out, match,
+        tuple(_notes(tried, found)),
     )  # fmt: skip
 
 
 def _alike(
-    goal: Goal, quality: Floats, cost: Floats, prompts: NDArray[Any], found: int
+    goal: Goal, sums: PromptSums, usd: Floats, found: int
 ) -> tuple[tuple[int, ...], tuple[int | None, ...]]:
     """Places of what may be as good, and the prompts that would tell each of them apart.
 
     Where a quality is the goal: of what is cheaper and may reach it too.
     """
-    costs, worth = cost.mean(axis=0), goal.worth(quality, cost)
+    costs, values, replicates = sums.costs(usd), sums.means, sums.quality_replicates
     if goal.quality is not None:
-        worth = np.column_stack([worth, np.full(len(worth), goal.quality)])
-    sums = cluster_sums(np.column_stack([worth, np.ones(len(worth))]), prompts)
-    replicates = bootstrap(lambda totals: totals[:, :-1] / totals[:, -1:], sums)
-    values, beside = worth.mean(axis=0), found if goal.quality is None else worth.shape[1] - 1
-    if goal.quality is None:
-        allowed = np.flatnonzero(goal.allows(quality.mean(axis=0), costs))
-        kept = allowed[may_be_best(values[allowed], replicates[:, allowed])]
-        others = [int(k) for k in kept if k != beside]
-    else:  # each against the goal alone: that another one is better does not speak against it
-        pairs = (np.array([k, beside]) for k in np.flatnonzero(costs < costs[found]))
-        others = [int(p[0]) for p in pairs if may_be_best(values[p], replicates[:, p])[0]]
-    apart = values[others] - values[beside]
-    errors = (replicates[:, others] - replicates[:, [beside]]).std(axis=0)
+        others = _may_reach(goal.quality, values, replicates, np.flatnonzero(costs < costs[found]))
+        beside, against = goal.quality, np.full((len(replicates), 1), goal.quality)
+    else:
+        allowed = goal.allows(values, costs)
+        if goal.usd_per_point is None:
+            kept = sums.may_be_best(allowed)
+        else:
+            values = goal.worth(values, costs)
+            replicates = goal.worth(replicates, sums.cost_replicates(usd))
+            kept = may_be_best(values[allowed], replicates[:, allowed])
+        others = [int(k) for k in np.flatnonzero(allowed)[kept] if k != found]
+        beside, against = float(values[found]), replicates[:, [found]]
+    apart = values[others] - beside
+    errors = (replicates[:, others] - against).std(axis=0)
     needed = [
-        prompts_to_tell(gap, error, int(prompts.max()) + 1)
+        prompts_to_tell(gap, error, len(sums.n))
         for gap, error in zip(apart.tolist(), errors.tolist(), strict=True)
     ]
     return tuple(others), tuple(needed)
 
 
-def _mean(values: Floats | None, prompts: NDArray[Any]) -> Interval | None:
-    if values is None:
+def _may_reach(
+    quality: float, values: Floats, replicates: Floats, cheaper: NDArray[np.intp]
+) -> list[int]:
+    """Which may have that quality, each by itself: a better one does not speak against it."""
+    goal = np.full(len(replicates), quality)
+    return [
+        k
+        for k in cheaper.tolist()
+        if may_be_best(np.array([values[k], quality]), np.column_stack([replicates[:, k], goal]))[0]
+    ]
+
+
+def _mean(sums: Floats | None, n: Floats) -> Interval | None:
+    """The mean of what was summed by prompt over n items each (G,)."""
+    if sums is None:
         return None
-    sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), prompts)
-    return smooth_interval(ratio, sums, proportion=True)
+    return smooth_interval(ratio, np.stack([sums, n], axis=1), proportion=True)
 
 
 class Tried:
@@ -392,25 +450,35 @@ class Tried:
             return found
         learned = self.lesson.quality([each.label for each in found if each.label is not None])
         return tuple(
-            replace(each, quality=quality, label=None)
+            replace(each, own=quality, human=None, label=None)
             for each, quality in zip(found, learned.T, strict=True)
         )
+
+    @cached_property
+    def sums(self) -> PromptSums:
+        """What choosing needs of them, whatever the prices."""
+        columns = [(each.quality, each.human_labels) for each in self.strategies]
+        return PromptSums([q for q, _ in columns], [h for _, h in columns], self.prompt)
 
     @cached_property
     def quality_rows(self) -> tuple[Estimate, ...]:
         """What does not hang on prices, in rows."""
         return tuple(quality_rows(self, self.strategies))
 
+    def without_labels(self) -> Tried:
+        """The same with what choosing needs alone: a hundredth of the memory, at any prices."""
+        _ = self.strategies, self.sums, self.quality_rows, self.sums.quality_replicates
+        made = copy(self)
+        made.view = self.view.without_labels()
+        return made
+
     def at(self, human_usd: float, judges_usd: Mapping[str, float]) -> Tried:
         """The same at other prices of a label, by the judge's name; NaN for what is not known."""
-        strategies, _ = self.strategies, self.quality_rows  # made once, for the copy too
+        strategies, _, _ = self.strategies, self.sums, self.quality_rows  # made once, for the copy
         made = copy(self)
         made.human_usd = human_usd
         made.usd = {k: judges_usd.get(self.name(k), usd) for k, usd in self.usd.items()}
-        made.strategies = tuple(
-            replace(each, cost_usd=made._cost(each.policy, each.human_labels))
-            for each in strategies
-        )
+        made.strategies = tuple(replace(each, usd=made._usd(each.policy)) for each in strategies)
         return made
 
     def name(self, k: int) -> str:
@@ -435,20 +503,17 @@ class Tried:
         found = judge_with_others if self.match is Match.MAJORITY else agreement_with_one
         return found(shares, self.humans)
 
-    def _cost(self, policy: Policy, human_labels: Floats) -> Floats:
-        """US dollars (n,)."""
-        humans = human_labels * self.human_usd if policy.humans else 0 * human_labels
-        found: Floats = self.judges_usd(policy) + humans
-        return found
+    def _usd(self, policy: Policy) -> tuple[float, float]:
+        """US dollars for the judges, and of a human's label if any is bought."""
+        return self.judges_usd(policy), self.human_usd if policy.humans else 0.0
 
     def _strategy(
-        self, name: str, policy: Policy, quality: Floats, label: Floats,
-        labels: Floats | float = 0.0,
+        self, name: str, policy: Policy, own: Floats, label: Floats, bought: int | Sent = 0,
+        human: Floats | None = None,
     ) -> Strategy:  # fmt: skip
         """With so many humans' labels of each item, its own label drawn from shares `label`."""
-        bought = np.broadcast_to(np.asarray(labels, dtype=float), quality.shape)
         return Strategy(
-            name, policy, quality, bought, self._cost(policy, bought),
+            name, policy, own, bought, self._usd(policy), human,
             None if self.lesson is None else label,
         )  # fmt: skip
 
@@ -459,7 +524,7 @@ class Tried:
             yield from self._alone(k)
         yield from self._juries()
         for k in self.judges:
-            if self.view.panel.annotators[k].kind is AnnotatorKind.JUDGE or len(self.judges) == 1:
+            if self._is_judge(k) or len(self.judges) == 1:
                 yield from self._routed(k)
 
     def _humans(self) -> Iterator[Strategy]:
@@ -509,13 +574,19 @@ class Tried:
                 yield self._strategy(
                     f"{name}, {percent(sent)} to a human: {_said(rule, asked)}",
                     policy,
-                    part * self.human + (1 - part) * self.quality[k],
+                    self.quality[k],
                     self._mixed(k, part),
-                    part,
+                    Sent.of(part),
+                    self.human,
                 )
 
     def _mixed(self, k: int, part: Floats) -> Floats:
-        """Shares (n, 3) of labels that are a human's with probability `part` (n,), else k's."""
+        """Shares (n, 3) of labels that are a human's with probability `part` (n,), else k's.
+
+        Nothing where no reward model learns from them.
+        """
+        if self.lesson is None:
+            return np.zeros((0, 3))
         sent = part[:, None]
         found: Floats = sent * shares(self.humans) + (1 - sent) * self.shares(k)
         return found

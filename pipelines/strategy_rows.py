@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.sections.view import DIFFERENCE, ONE_HUMAN, row, undefined
 from pipelines.stats.agreement import total
-from pipelines.stats.intervals import NOT_ASKED, Interval, cluster_sums
+from pipelines.stats.intervals import NOT_ASKED, Interval, cluster_sums, ratio
 from pipelines.stats.jury import columns_of, effective_size, error_columns, jury_correlation
 
 if TYPE_CHECKING:
@@ -30,30 +30,30 @@ BREAK_EVEN = "no interval: from the mean prices of the judges and the share sent
 
 
 def strategy_rows(
-    tried: Tried, strategies: Sequence[Strategy], quality: Floats, costs: Floats,
-    selected: Interval | None, found: int | None,
+    tried: Tried, strategies: Sequence[Strategy], costs: Floats, selected: Interval | None,
+    found: int | None,
 ) -> Iterator[Estimate]:  # fmt: skip
-    """Rows of strategies with quality (n, m) and mean cost (m,), `found` being recommended."""
+    """Rows of m strategies with mean cost (m,), `found` being recommended."""
     yield from tried.quality_rows
     for k, each in enumerate(strategies):
         yield _cost(tried, each.name, float(costs[k]))
     if found is None:
         return
-    chosen = strategies[found]
+    chosen, sums = strategies[found], tried.sums.quality
     for k, each in enumerate(strategies):
         if k != found:
-            yield _difference(tried, each.name, chosen.name, quality[:, k] - quality[:, found])
+            yield _difference(tried, each.name, chosen.name, sums[:, k] - sums[:, found])
     if selected is not None:
         yield row(tried.view, SECTION, "recommended_quality", chosen.name, tried.match.reference,
-                  selected, n_items=len(quality), n_labels=_n_labels(tried),
+                  selected, n_items=len(tried.prompt), n_labels=_n_labels(tried),
                   method=f"{tried.match.method}; {CROSS_SELECTED}")  # fmt: skip
     yield from _break_even(tried, chosen)
 
 
 def quality_rows(tried: Tried, strategies: Sequence[Strategy]) -> Iterator[Estimate]:
     """What does not hang on prices: how often each matches, and what juries are worth."""
-    for each in strategies:
-        yield _quality(tried, each)
+    for each, sums in zip(strategies, tried.sums.quality.T, strict=True):
+        yield _quality(tried, each.name, sums)
     yield from jury_rows(tried, strategies)
 
 
@@ -61,11 +61,11 @@ def _n_labels(tried: Tried) -> int:
     return int(total(tried.humans).sum())
 
 
-def _quality(tried: Tried, each: Strategy) -> Estimate:
-    columns = np.stack([each.quality, np.ones(len(each.quality))], axis=1)
-    return row(tried.view, SECTION, "strategy_quality", each.name, tried.match.reference,
-               tried.view.of_ratio(columns, tried.items, proportion=True),
-               n_items=len(columns), n_labels=_n_labels(tried),
+def _quality(tried: Tried, name: str, sums: Floats) -> Estimate:
+    columns = np.stack([sums, tried.sums.n], axis=1)
+    return row(tried.view, SECTION, "strategy_quality", name, tried.match.reference,
+               tried.view.of_sums(ratio, columns, proportion=True),
+               n_items=len(tried.prompt), n_labels=_n_labels(tried),
                method=tried.match.method)  # fmt: skip
 
 
@@ -77,11 +77,11 @@ def _cost(tried: Tried, name: str, usd: float) -> Estimate:
                n_items=len(tried.prompt), n_labels=0, unit="usd")  # fmt: skip
 
 
-def _difference(tried: Tried, name: str, beside: str, values: Floats) -> Estimate:
-    columns = np.stack([values, np.ones(len(values))], axis=1)
+def _difference(tried: Tried, name: str, beside: str, sums: Floats) -> Estimate:
+    columns = np.stack([sums, tried.sums.n], axis=1)
     return row(tried.view, SECTION, "strategy_difference", name, beside,
-               tried.view.of_ratio(columns, tried.items, bounds=DIFFERENCE),
-               n_items=len(values), n_labels=_n_labels(tried), unit="share difference",
+               tried.view.of_sums(ratio, columns, bounds=DIFFERENCE),
+               n_items=len(tried.prompt), n_labels=_n_labels(tried), unit="share difference",
                method=tried.match.method)  # fmt: skip
 
 

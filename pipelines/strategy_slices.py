@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.sections.view import DIFFERENCE, row
-from pipelines.stats.choosing import cross_chosen
+from pipelines.stats.choosing import FOLDS, cross_chosen
 from pipelines.stats.intervals import FEWEST_PROMPTS
 from pipelines.strategy_rows import CROSS_SELECTED, NO_PRICE, SECTION
+from pipelines.strategy_sums import PromptSums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.estimates import Estimate
-    from pipelines.sections.view import View
-    from pipelines.strategy import Choice, Goal, Policy
+    from pipelines.sections.view import Mask, View
+    from pipelines.strategy import Choice, Goal, Policy, Strategy
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.integer[Any]]
@@ -40,15 +41,15 @@ def own_choice_rows(
     `view` is of the whole data set, `codes` (n,) its slices, -1 for none. Slices with too few
     prompts take the choice for all. No rows where nothing can be chosen on nine tenths.
     """
-    quality = np.stack([each.quality for each in choice.strategies], axis=1)
-    cost = np.stack([each.cost_usd for each in choice.strategies], axis=1)
-    for_all = cross_chosen(quality, cost, choice.prompts, goal.select)
+    mine = codes[choice.items]
+    cells = _Cells(choice, goal, mine)
+    for_all = cells.chosen(np.ones(len(cells.code), dtype=bool))
     if choice.selected is None or for_all is None:
         return []
-    own = _own(goal, quality, cost, choice.prompts, codes[choice.items], for_all)
-    items, method = np.arange(len(own)), f"by {column}; {CROSS_SELECTED}"
-    better = quality[items, own] - quality[items, for_all]
-    dearer = 1000 * (cost[items, own] - cost[items, for_all])
+    own = _own(cells, choice.prompts, mine, for_all)[cells.of_item]
+    for_all, method = for_all[cells.of_item], f"by {column}; {CROSS_SELECTED}"
+    one, other = (_of_each(choice.strategies, chosen) for chosen in (own, for_all))
+    better, dearer = one[0] - other[0], 1000 * (one[1] - other[1])
     ones = np.ones(len(own))
     n_labels = int(view.n_humans[choice.items].sum())
     return [
@@ -61,19 +62,53 @@ def own_choice_rows(
     ]  # fmt: skip
 
 
-def _own(
-    goal: Goal, quality: Floats, cost: Floats, prompts: Codes, codes: Codes, for_all: Codes
-) -> Codes:
-    """The strategy (n,) that the item's slice selects without the item's fold of prompts."""
+class _Cells:
+    """Slices by folds of prompts: all items of a cell are chosen for alike.
+
+    `of_item` (n,) is each item's cell, `code` (c,) the slice of each cell, -1 for none.
+    """
+
+    def __init__(self, choice: Choice, goal: Goal, codes: Codes) -> None:
+        cells, self.of_item = np.unique(
+            codes.astype(np.int64) * FOLDS + choice.prompts % FOLDS, return_inverse=True
+        )
+        self.code, self.fold = np.divmod(cells, FOLDS)
+        tried = choice.strategies
+        self.sums = PromptSums(
+            [each.quality for each in tried], [each.human_labels for each in tried], self.of_item
+        )
+        self.cost = self.sums.cost(np.array([each.usd for each in tried]))
+        self.goal = goal
+
+    def chosen(self, of: Mask) -> Codes | None:
+        """The strategy of each cell of some, chosen from them without the cell's own fold."""
+        sums = self.sums
+        return cross_chosen(
+            sums.quality[of], self.cost[of], self.fold[of], self.goal.select, sums.n[of]
+        )
+
+
+def _own(cells: _Cells, prompts: Codes, codes: Codes, for_all: Codes) -> Codes:
+    """The strategy of each cell that its slice selects without the cell's fold of prompts."""
     chosen = for_all.copy()
     for code in np.unique(codes[codes >= 0]):
-        inside = codes == code
-        if len(np.unique(prompts[inside])) < FEWEST_PROMPTS:
+        if len(np.unique(prompts[codes == code])) < FEWEST_PROMPTS:
             continue
-        found = cross_chosen(quality[inside], cost[inside], prompts[inside], goal.select)
+        inside = cells.code == code
+        found = cells.chosen(inside)
         if found is not None:
             chosen[inside] = found
     return chosen
+
+
+def _of_each(strategies: Sequence[Strategy], chosen: Codes) -> tuple[Floats, Floats]:
+    """Quality and cost (n,) of the strategy that is chosen for each item."""
+    quality, cost = np.zeros(len(chosen)), np.zeros(len(chosen))
+    for k in np.unique(chosen):
+        items = chosen == k
+        quality[items] = strategies[k].quality[items]
+        cost[items] = strategies[k].cost_usd[items]
+    return quality, cost
 
 
 def others_than(choice: Choice, of_slices: Sequence[tuple[str, Choice]]) -> list[str]:

@@ -31,10 +31,8 @@ def tried_on_all(panel: Panel, rules: Rules, match: Match) -> Tried:
 
 
 def tried_of(view: View, match: Match) -> Tried:
-    """All that does not hang on prices is done."""
-    found = Tried(view, match)
-    _ = found.strategies, found.quality_rows
-    return found
+    """All that does not hang on prices is done; what it was made from is not kept."""
+    return Tried(view, match).without_labels()
 
 
 @dataclass(frozen=True, slots=True)

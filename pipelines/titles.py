@@ -186,8 +186,12 @@ def _cost_title(rows: Sequence[Estimate]) -> str:
 
 
 def _front(rows: Sequence[Estimate]) -> str:
-    """Whose labels nobody beats; those whom resamples do not keep there are named so."""
-    compared = [row for row in rows if row.statistic == "front_share" and row.slice == ALL]
+    """Whose labels nobody beats, baselines apart, and in how many resamples."""
+    compared = [
+        row
+        for row in rows
+        if (row.statistic, row.slice) == ("front_share", ALL) and row.subject not in BASELINES
+    ]
     unbeaten = [row for row in compared if row.method == ON_FRONT]
     if not unbeaten:
         return ""

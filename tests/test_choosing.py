@@ -173,3 +173,37 @@ def test_the_true_best_is_among_those_that_may_be(worlds):
         sizes.append(kept.sum())
     assert held >= binom.ppf(0.0005, RESAMPLED, 0.95)
     assert np.mean(sizes) < 11  # it leaves some out
+
+
+def may_be_best_one_by_one(values, replicates):
+    """The same in other words: each strategy against all that are apart from it."""
+    kept = []
+    for i in range(len(values)):
+        apart = (replicates - replicates.mean(axis=0)).T
+        apart = apart - apart[i]
+        errors = np.sqrt((apart**2).mean(axis=1))
+        others = errors > 1e-9
+        ahead = values - values[i]
+        moved = replicates.T - replicates[:, i] - ahead[:, None]
+        furthest = (moved[others] / errors[others, None]).max(axis=0, initial=-np.inf)
+        factor = np.quantile(furthest, 0.95) if others.any() else 0.0
+        kept.append(
+            (ahead[others] <= factor * errors[others]).all() and (ahead[~others] <= 1e-9).all()
+        )
+    return np.array(kept)
+
+
+def test_all_couples_at_once_are_each_strategy_by_itself():
+    random = np.random.default_rng(3)
+    shares = []
+    for m in range(1, 22):
+        common = random.normal(scale=0.01, size=(600, 1))
+        replicates = 0.7 + common + random.normal(scale=0.004, size=(600, m))
+        replicates += random.normal(scale=0.01, size=m)
+        replicates[:, m // 2] = replicates[:, 0]  # a copy, and one that is behind in each of them
+        replicates[:, m // 3] = replicates[:, 0] - 0.01 * (m // 3 > 0)
+        values = replicates.mean(axis=0) + 1e-4
+        kept = may_be_best(values, replicates)
+        np.testing.assert_array_equal(kept, may_be_best_one_by_one(values, replicates))
+        shares.append(kept.mean())
+    assert min(shares) < 0.5 < max(shares)

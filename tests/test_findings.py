@@ -1,6 +1,7 @@
 """The sentences: each rule of shared/look.md at its boundaries, and no more than intervals say."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from pipelines.findings import (
     main_reference,
     verdict,
 )
+from pipelines.sections.cost import ON_FRONT
 from pipelines.sections.position import ONE_ORDER
 from pipelines.sections.view import CEILING, MAJORITY, ONE_HUMAN
 from pipelines.titles import section_title
@@ -154,6 +156,18 @@ def test_a_judges_sentence_holds_its_figures():
         "gpt-4 agrees with a human more often than another human does "
         "(56% v 52%, gap +4 [+1, +7]; 480 comparisons)"
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "ceiling", "figures"),
+    [
+        (0.6476, 0.6541, "64.8% v 65.4%, gap -0.6 [-4, +2]"),  # not 65% v 65%, gap -1
+        (0.6549, 0.6551, "65.5% v 65.5%, gap -0.02 [-3, +3]"),  # not 65% v 66%, gap -0.02
+        (0.6510, 0.6480, "65% v 65%, gap +0.3 [-3, +3]"),
+    ],
+)
+def test_rounded_sides_do_not_contradict_their_gap(own, ceiling, figures):
+    assert figures in (judge_sentence(judged("j", own, ceiling, half=0.03), "j") or "")
 
 
 def test_a_judges_sentence_without_an_interval():
@@ -354,6 +368,17 @@ def test_the_cost_title(ai, human, text):
     rows += [cost(ONE_HUMAN, "human labels", x) for x in human]
     rows += [cost("h1", "human labels", 77), cost("longer", "baseline labels", 0.0)]
     assert section_title("cost", rows) == text
+
+
+def test_the_cost_title_names_no_baseline_as_unbeaten():
+    def front(subject):
+        found = row("front_share", subject, "price and agreement with one human", 1.0)
+        return replace(found, method=ON_FRONT)
+
+    rows = [cost("j", "judge labels", 4.2), front("j"), front("first")]
+    assert section_title("cost", rows).endswith(
+        "Unbeaten in price and agreement with one human, of 1: j (100% of resamples)."
+    )
 
 
 # words

@@ -282,8 +282,13 @@ def noisy(path, n, seed=7):
 
 def test_too_few_labels_to_decide_is_said_with_how_many_more(tmp_path):
     goal = Goal(n=1000, budget_usd=50)
-    view = priced(view_of(read_panel(noisy(tmp_path / "s", 80), "d")), human=1.0, cheap=0.001,
-                  dear=0.04)  # fmt: skip
+    store = noisy(tmp_path / "s", 80)
+    # in this sample `cheap` matches more often: beside it `dear` leaves nothing to decide
+    view = priced(view_of(read_panel(store, "d")), human=1.0, cheap=0.001, dear=0.04)
+    clear = choose_strategy(view, goal)
+    assert [clear.strategies[k].name for k in clear.alike] == ["dear"]
+    assert clear.undecided() is None
+    view = priced(view_of(read_panel(store, "d")), human=1.0, cheap=0.04, dear=0.001)
     choice = choose_strategy(view, goal)
     found = choice.undecided()
     assert found is not None

@@ -10,6 +10,7 @@ from pipelines.panel import read_panel
 from pipelines.policy import policy_of
 from pipelines.sections.view import Rules, UnparsedRule, View
 from pipelines.strategy import Goal, Match, Tried, _alike, choose_strategy
+from pipelines.strategy_sums import PromptSums
 from pipelines.strategy_words import sentences
 from tests.estimating import HUMAN, JUDGE, both, label, store_of
 
@@ -87,10 +88,11 @@ def test_what_may_reach_a_quality_does_not_hang_on_what_else_does():
     cost = np.broadcast_to(np.array([1.0, 2.0, 3.0]), quality.shape)
     goal = Goal(quality=0.7)
     assert goal.select(quality.mean(axis=0), cost.mean(axis=0)) == 2
-    assert _alike(goal, quality, cost, place, 2)[0] == (0, 1)
+    usd = np.stack([cost[0], np.zeros(3)], axis=1)
+    assert _alike(goal, PromptSums(quality.T, 0 * quality.T, place), usd, 2)[0] == (0, 1)
     far = quality.copy()
     far[:, 0] = place < 100  # six standard errors
-    assert _alike(goal, far, cost, place, 2)[0] == (1,)
+    assert _alike(goal, PromptSums(far.T, 0 * far.T, place), usd, 2)[0] == (1,)
 
 
 @pytest.mark.parametrize(("wrong", "said"), [(2, False), (30, True)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -113,6 +113,20 @@ class View:
         self._counts: dict[int, Floats] = {}
         self._shares: dict[int, Floats] = {}
         self._references: dict[str, Floats] = {}
+
+    def without_labels(self) -> View:
+        """For rows from sums that were made already: it knows of labels how many humans gave."""
+        made = View.__new__(View)
+        panel = replace(
+            self.panel, labels={}, features={}, probed={}, _cache={}, _humans=None,
+            category=self.panel.category[:0],
+        )  # fmt: skip
+        made.__dict__ = {
+            "panel": panel, "rules": self.rules, "name": self.name, "keep": self.keep,
+            "prompt": self.prompt, "longer": self.longer, "n_humans": self.n_humans,
+            "_kept": {}, "_counts": {}, "_shares": {}, "_references": {},
+        }  # fmt: skip
+        return made
 
     def ballots(self, k: int) -> Ballots:
         """Annotator k's labels in the whole data set; restrict with `keep`."""
@@ -249,13 +263,30 @@ class View:
         """A function of the totals of columns, whose rows are those of `items`, over prompts."""
         prompt = self.prompt[items]
         if self.rules.intervals:
-            sums = cluster_sums(columns, prompt)
-            return smooth_interval(
-                function, sums, proportion=proportion, bounds=bounds, undefined=undefined
-            )
+            return self.of_sums(
+                function, cluster_sums(columns, prompt),
+                proportion=proportion, bounds=bounds, undefined=undefined,
+            )  # fmt: skip
         n_prompts = int(np.count_nonzero(np.bincount(prompt)))
         totals = np.array([column.sum() for column in columns.T])
         return interval_from_influence(function, totals, None, n_prompts, undefined=undefined)
+
+    def of_sums(
+        self,
+        function: Function,
+        sums: Floats,
+        *,
+        proportion: bool = False,
+        bounds: tuple[float, float] = (-np.inf, np.inf),
+        undefined: str = NO_LABEL,
+    ) -> Interval:
+        """The same from the sums of the columns by prompt (G, k), where there are some already."""
+        if self.rules.intervals:
+            return smooth_interval(
+                function, sums, proportion=proportion, bounds=bounds, undefined=undefined
+            )
+        totals = np.ones(len(sums)) @ sums
+        return interval_from_influence(function, totals, None, len(sums), undefined=undefined)
 
 
 def picked(columns: Floats, items: Mask) -> Floats:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Select = Callable[[Floats, Floats], int | None]
 
 FOLDS = 10
+_CHUNK = 256  # replicates at once: they stay in the processor's cache
 _SAME = 1e-9  # differences and standard errors below it are rounding
 
 
@@ -36,23 +37,37 @@ def may_be_best(values: Floats, replicates: Floats) -> NDArray[np.bool_]:
     of it by more than c_i standard errors of the difference, c_i the 95% point of the largest such
     distance over all others. One that is identical to another is in with it.
     """
-    kept = np.ones(len(values), dtype=bool)
     means = replicates.mean(axis=0)
     around = np.ascontiguousarray((replicates - means).T)  # (m, B)
-    for i in range(len(values)):
-        ahead = values - values[i]
-        spread = around - around[i]
-        errors = np.sqrt(np.einsum("jb,jb->j", spread, spread) / spread.shape[1])
-        apart = errors > _SAME
-        if (ahead[~apart] > _SAME).any():  # always ahead, in every resample
-            kept[i] = False
-        elif apart.any():
-            spread *= np.where(apart, 1 / np.maximum(errors, _SAME), 0.0)[:, None]
-            off = np.where(apart, (means - means[i] - ahead) / np.maximum(errors, _SAME), -np.inf)
-            spread += off[:, None]
-            furthest = spread.max(axis=0)
-            kept[i] = (ahead[apart] <= np.quantile(furthest, LEVEL) * errors[apart]).all()
+    products = around @ around.T / len(replicates)
+    variances = np.diag(products)
+    spread = variances[:, None] + variances - products - products.T  # alike both ways
+    errors = np.sqrt(np.maximum(spread, 0.0))
+    ahead = values - values[:, None]  # of j before i, (m, m)
+    apart = errors > _SAME
+    furthest = _furthest(around + (means - values)[:, None], errors, apart)
+    factor = np.where(apart.any(axis=1), np.quantile(furthest, LEVEL, axis=1), 0.0)
+    # what is ahead in every resample has no error, and is ahead of any number of them
+    limits = np.where(apart, factor[:, None] * errors, _SAME)
+    kept: NDArray[np.bool_] = np.all(ahead <= limits, axis=1)
     return kept
+
+
+def _furthest(moved: Floats, errors: Floats, apart: NDArray[np.bool_]) -> Floats:
+    """The largest (moved_j - moved_i) / errors_ij over the j apart from i, (m, B) from (m, B).
+
+    Each couple once, for both: j's distance from i is that of i from j turned round.
+    """
+    factors = np.where(apart, 1 / np.maximum(errors, _SAME), np.nan)
+    found = np.full(moved.shape, -np.inf)
+    for start in range(0, moved.shape[1], _CHUNK):
+        part, here = (each[:, start : start + _CHUNK] for each in (moved, found))
+        for i in range(len(moved) - 1):
+            distance = part[i + 1 :] - part[i]
+            distance *= factors[i, i + 1 :, None]
+            here[i] = np.fmax(here[i], np.fmax.reduce(distance))
+            np.fmax(here[i + 1 :], np.negative(distance, out=distance), out=here[i + 1 :])
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def frontier(quality: Floats, cost: Floats) -> NDArray[np.bool_]:
@@ -81,29 +96,33 @@ def beaten_by(quality: Floats, cost: Floats) -> NDArray[np.bool_]:
 
 
 def cross_selected(
-    quality: Floats, cost: Floats, prompts: Integers, select: Select
+    quality: Floats, cost: Floats, prompts: Integers, select: Select, n: Floats | None = None
 ) -> Floats | None:
     """The quality per item (n,) of what is selected without the item's own fold of prompts.
 
     From quality and cost per item (n, m). `select` maps mean quality and cost (m,) to a strategy,
-    None where none will do: then there is no figure.
+    None where none will do: then there is no figure. With `n` as in `cross_chosen`, sums of it.
     """
-    chosen = cross_chosen(quality, cost, prompts, select)
+    chosen = cross_chosen(quality, cost, prompts, select, n)
     return None if chosen is None else quality[np.arange(len(quality)), chosen]
 
 
 def cross_chosen(
-    quality: Floats, cost: Floats, prompts: Integers, select: Select
+    quality: Floats, cost: Floats, prompts: Integers, select: Select, n: Floats | None = None
 ) -> Integers | None:
-    """The strategy (n,) that is selected without the item's own fold of prompts."""
+    """The strategy (n,) that is selected without the item's own fold of prompts.
+
+    With `n` each row is the sum over so many items, whose prompts are all of the same fold.
+    """
     found = np.zeros(len(quality), dtype=np.intp)
     inside = (prompts % FOLDS == np.arange(FOLDS)[:, None]).astype(float)  # (FOLDS, n)
-    sizes, of_quality, of_cost = inside.sum(axis=1), inside @ quality, inside @ cost
+    sizes = inside.sum(axis=1) if n is None else inside @ n
+    of_quality, of_cost = inside @ quality, inside @ cost
     for fold in np.flatnonzero(sizes):
         rest = np.arange(FOLDS) != fold
-        if not (n := sizes[rest].sum()):
+        if not (left := sizes[rest].sum()):
             return None
-        chosen = select(of_quality[rest].sum(axis=0) / n, of_cost[rest].sum(axis=0) / n)
+        chosen = select(of_quality[rest].sum(axis=0) / left, of_cost[rest].sum(axis=0) / left)
         if chosen is None:
             return None
         found[inside[fold] > 0] = chosen
