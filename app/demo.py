@@ -49,7 +49,7 @@ def _experiments(store: Path) -> None:
     """What the view Learning shows, run now and kept beside the store."""
     say("running the experiments of the view Learning ...")
     with Store(store).reading() as con:
-        version = dict(queries.rows(con, queries.VERSIONS))[SAMPLE]
+        version = {name: seen for name, seen, _ in queries.rows(con, queries.VERSIONS)}[SAMPLE]
     of = (f"--dataset={SAMPLE}", f"--criterion={OVERALL}")
     for job in (
         Job("learn", (*of, "--repeats=4", "--unparsed=drop"), str(store), version),

@@ -27,7 +27,8 @@ Range = tuple[float, float]
 
 ROW = 48  # pixels of a row: its words above, its dot below
 WORDS, MARK = -10, 9  # their offsets from the row's middle
-UNDER, OVER = 56, 22  # pixels of the axis below, and of the band's name above
+BESIDE = 24  # height of what is drawn beside a dot only, so that words stay readable
+UNDER, OVER = 72, 22  # pixels of the axis below, and of the band's name above
 SIZE, SMALL = 13, 12
 LETTER = 6.2  # pixels of a figure's average letter
 CELL, LABELS = (46, 32), 200
@@ -209,9 +210,9 @@ def _ticks(domain: Range, log: bool = False) -> list[float]:
 
 def _bands(base: alt.Chart, x: _X) -> list[alt.Chart]:
     """What each row is compared with: shading, or a tick where there is no interval."""
-    shaded = base.mark_rect(opacity=0.75, aria=False).encode(
-        x=x.field("band_low"), x2="band_high:Q", color=colour("band")
-    )
+    shaded = base.mark_bar(
+        opacity=0.75, size=BESIDE, yOffset=MARK, orient="horizontal", aria=False
+    ).encode(x=x.field("band_low"), x2="band_high:Q", color=colour("band"))
     points = base.transform_filter("datum.band_low === datum.band_high")
     ticks = points.mark_tick(thickness=3, size=18, yOffset=MARK, orient="vertical", aria=False)
     return [shaded, ticks.encode(x=x.field("band_low"), color=colour("human"))]
@@ -233,10 +234,10 @@ def _band_name(rows: Sequence[Dot], axis: Axis, x: _X) -> list[alt.Chart]:
 
 
 def _zero(base: alt.Chart, axis: Axis, x: _X) -> list[alt.Chart]:
-    """The line of no difference, drawn beside the dots only: words stay readable."""
+    """The line of no difference."""
     if axis.zero is None:
         return []
-    line = base.mark_tick(thickness=1.5, size=26, yOffset=MARK, orient="vertical", aria=False)
+    line = base.mark_tick(thickness=1.5, size=BESIDE, yOffset=MARK, orient="vertical", aria=False)
     return [line.encode(x=x.at(axis.zero), color=colour("muted"))]
 
 

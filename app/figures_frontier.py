@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from app.figures import Chart, Range
 
-NEAR = 0.04  # of the width: numbers of points so close would cover each other
+NEAR = 0.05  # of the width: numbers of points so close would cover each other
+ABOVE = 8  # pixels from a point's middle to that of its number
 RECOMMENDED, ALIKE, FRONTIER, OTHER = "recommended", "not told apart", "on the frontier", ""
 
 
@@ -87,8 +88,8 @@ def frontier(tries: Sequence[Try], titles: tuple[str, str]) -> Chart:
         base.transform_filter(f"datum.mark === '{RECOMMENDED}'").mark_point(
             filled=False, opacity=1, size=320, strokeWidth=2, aria=False
         ).encode(y=y("quality"), color=colour("ink")),
-        base.transform_filter("datum.mark !== ''").mark_text(
-            align="left", dx=11, dy=-8, fontSize=SIZE, aria=False
+        base.transform_filter("isValid(datum.place)").mark_text(
+            align="left", dx=11, dy=-ABOVE, fontSize=SIZE, aria=False
         ).encode(y=y("place"), text="number:N", color=colour("ink")),
     ]  # fmt: skip
     return cast("Chart", alt.layer(*layers).properties(width="container", height=SCATTER))
@@ -113,16 +114,30 @@ def _frame(tries: Sequence[Try], x_domain: Range, y_domain: Range) -> pd.DataFra
     )
 
 
-def _places(tries: Sequence[Try], x_domain: Range, y_domain: Range) -> list[float]:
-    """Heights for the numbers: of points that cost much the same they stand apart."""
+def _places(tries: Sequence[Try], x_domain: Range, y_domain: Range) -> list[float | None]:
+    """Heights for the numbers, None for no number.
+
+    Those that must be told apart (all but the ones not told from the best) have one, moved up where
+    they cost much the same; of the rest those whose number covers no other number and no point.
+    """
     near = NEAR * log10(x_domain[1] / x_domain[0])
-    gap = (SIZE + 1) / SCATTER * (y_domain[1] - y_domain[0])
-    places = [each.quality for each in tries]
-    done: list[int] = []
-    for k in sorted((k for k, t in enumerate(tries) if t.mark), key=lambda k: places[k]):
-        beside = [j for j in done if abs(log10(tries[j].cost / tries[k].cost)) < near]
-        places[k] = max([places[k], *(places[j] + gap for j in beside)])
-        done.append(k)
+    pixel = (y_domain[1] - y_domain[0]) / SCATTER
+    gap = (SIZE + 1) * pixel
+    places: list[float | None] = [None] * len(tries)
+    marked = sorted((k for k, t in enumerate(tries) if t.mark), key=lambda k: tries[k].quality)
+
+    def beside(k: int) -> list[int]:
+        return [j for j in marked if j != k and abs(log10(tries[j].cost / tries[k].cost)) < near]
+
+    for k in (k for k in marked if tries[k].mark != ALIKE):
+        taken = [at for j in beside(k) if (at := places[j]) is not None]
+        places[k] = max([tries[k].quality, *(at + gap for at in taken)])
+    for k in (k for k in reversed(marked) if tries[k].mark == ALIKE):
+        at = tries[k].quality
+        numbers = [place for j in beside(k) if (place := places[j]) is not None]
+        points = [tries[j].quality - ABOVE * pixel for j in beside(k)]
+        if all(abs(each - at) >= gap for each in (*numbers, *points)):
+            places[k] = at
     return places
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -38,9 +39,17 @@ class Job:
     @property
     def target(self) -> Path:
         """Where its result is kept."""
-        rests_on = (self.name, *self.arguments, self.version, metadata.version("concord-feedback"))
+        return self._file(self.version).with_suffix(".json")
+
+    @property
+    def newest(self) -> Path:
+        """Where the name of its newest result is kept, of whichever version of the data."""
+        return self._file().with_suffix(".newest")
+
+    def _file(self, *version: str) -> Path:
+        rests_on = (self.name, *self.arguments, *version, metadata.version("concord-feedback"))
         key = hashlib.sha256(repr(rests_on).encode("utf-8", "replace")).hexdigest()[:24]
-        return folder(self.store) / f"{self.name}-{key}.json"
+        return folder(self.store) / f"{self.name}-{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,18 @@ def state(job: Job) -> State:
     return State("failed", said=log.strip()) if log.strip() else State("none")
 
 
+def earlier(job: Job) -> tuple[dict[str, Any], float] | None:
+    """Its newest result on the data as they were before, and its age in seconds; None for none."""
+    name = Path(_text(job.newest).strip()).name
+    target = job.target.with_name(name) if name.endswith(".json") else job.target
+    if target == job.target or not (found := _kept(target).result):
+        return None
+    try:
+        return found, max(0.0, time.time() - target.stat().st_mtime)
+    except OSError:
+        return None
+
+
 def _kept(target: Path) -> State:
     try:
         found = json.loads(target.read_text("utf-8"))
@@ -114,7 +135,7 @@ def start(job: Job) -> threading.Thread | None:
             return None
         target.parent.mkdir(exist_ok=True)
         _tidy(target.parent)
-        words = [f"--store={job.store}", *job.arguments, "--json"]
+        words = [f"--store={Path(job.store).resolve()}", *job.arguments, "--json"]
         with (
             target.with_suffix(".part").open("wb") as out,
             target.with_suffix(".log").open("wb") as log,
@@ -126,18 +147,19 @@ def start(job: Job) -> threading.Thread | None:
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
             )  # fmt: skip
         _running[target] = process
-    waiting = threading.Thread(target=_finish, args=(target, process), daemon=True)
+    waiting = threading.Thread(target=_finish, args=(job, process), daemon=True)
     waiting.start()
     return waiting
 
 
-def _finish(target: Path, process: subprocess.Popen[bytes]) -> None:
+def _finish(job: Job, process: subprocess.Popen[bytes]) -> None:
     """Wait for its end; a result counts once it is whole."""
-    code = process.wait()
+    code, target = process.wait(), job.target
     part, log = target.with_suffix(".part"), target.with_suffix(".log")
     try:
         if code == 0:
             part.replace(target)
+            job.newest.write_text(target.name, "utf-8")
             log.unlink(missing_ok=True)
         else:
             part.unlink(missing_ok=True)

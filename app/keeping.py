@@ -1,8 +1,8 @@
 """What has been read of a store: kept for all browsers, and read anew beside what is on screen.
 
 While a run writes, the store has a new version every second. Nobody waits for that: what was read
-stays in use until a thread of its own has read the same from the newer store; then all of it is
-replaced at once.
+stays in use until the same has been read from the newer store; then all of it is replaced at once.
+A large data set is read by a process of its own, one for each version (`app.apart`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app import apart
+from app.apart import Apart
 from data import queries
 from data.errors import ConcordError, StoreError
 from data.store import Store, StoreLockedError
@@ -35,12 +37,20 @@ LATELY_WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 1.0  # how long who wants newer data waits before seeing the old again
 MOST_RESULTS = 256
 MOST_LARGE = 3
+LARGE_LABELS = 100_000  # below, reading takes hardly longer than starting a process
+REST = 3.0  # times as long as reading anew took nothing is read anew
 ROUNDS = 3  # of reading anew what was first asked for meanwhile
 
 
 def large(function: T) -> T:
     """Mark a read whose results take much memory: few of them are kept."""
     function.large = True  # type: ignore[attr-defined]
+    return function
+
+
+def beside(function: T) -> T:
+    """Mark a read that takes long for a large data set: a process of its own makes it then."""
+    function.beside = True  # type: ignore[attr-defined]
     return function
 
 
@@ -53,13 +63,18 @@ class _Kept:
 class Reads:
     """Results of one version of the store; safe for threads.
 
-    `versions` holds those of its data sets. A function that is kept gets these reads as its first
-    argument: `open()` for the store, `need` for other results that it rests on.
+    `versions` holds those of its data sets, `labels` how many each has. A function that is kept
+    gets these reads as its first argument: `open()` for the store, `need` for other results that
+    it rests on. Without `labels` everything is read by this process.
     """
 
-    def __init__(self, path: str, versions: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: str, versions: Mapping[str, str], labels: Mapping[str, int] | None = None
+    ) -> None:
         self.path = path
         self.versions = versions
+        self.labels = labels or {}
+        self._apart: OrderedDict[str, Apart] = OrderedDict()
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -92,10 +107,11 @@ class Reads:
         with self._lock:
             return list(self._kept)
 
-    def newer(self, versions: Mapping[str, str]) -> Reads:
+    def newer(self, versions: Mapping[str, str], labels: Mapping[str, int]) -> Reads:
         """The same for a newer version: of data sets that changed, what is in use is read anew."""
-        made = Reads(self.path, versions)
+        made = Reads(self.path, versions, labels)
         same = {name for name, version in versions.items() if self.versions.get(name) == version}
+        made._apart.update((name, each) for name, each in self._apart.items() if name in same)
         for _ in range(ROUNDS):
             with self._lock:
                 mine = dict(self._kept)
@@ -133,12 +149,27 @@ class Reads:
     def _fill(self, key: Key, kept: _Kept) -> None:
         _, function, arguments = key
         try:
-            kept.result.set_result(function(self, *arguments))
+            other = self._process(key)
+            kept.result.set_result(other.ask(key) if other else function(self, *arguments))
         except BaseException as error:  # also a script that is stopped: it leaves nobody waiting
             with self._lock:
                 if self._kept.get(key) is kept:
                     del self._kept[key]
             kept.result.set_exception(error)
+
+    def _process(self, key: Key) -> Apart | None:
+        """The one that makes this read; None: it is made here."""
+        dataset, function, _ = key
+        large = dataset is not None and self.labels.get(dataset, 0) >= LARGE_LABELS
+        if dataset is None or not (large and hasattr(function, "beside") and apart.POSSIBLE):
+            return None
+        with self._lock:
+            if not (found := self._apart.get(dataset)) or found.ended:
+                found = self._apart[dataset] = Apart(answers, self.path, dict(self.versions))
+            self._apart.move_to_end(dataset)
+            while len(self._apart) > MOST_LARGE:
+                self._apart.popitem(last=False)
+            return found
 
     def _drop_oldest(self, newest: Key) -> None:
         if hasattr(newest[1], "large"):
@@ -147,6 +178,12 @@ class Reads:
                 del self._kept[key]
         while len(self._kept) > MOST_RESULTS:
             self._kept.popitem(last=False)
+
+
+def answers(path: str, versions: Mapping[str, str]) -> Callable[[Key], Any]:
+    """What another process makes of a version of the store (`Apart`)."""
+    reads = Reads(path, versions)
+    return lambda key: reads.get(key[0], key[1], *key[2])
 
 
 @dataclass(slots=True)
@@ -254,23 +291,27 @@ class Keeper:
     def _first(self) -> None:
         with self._looking:
             if self._seen is None:
-                version, versions = self._versions()
-                self._seen = Snapshot(self.path, version, time.time(), Reads(self.path, versions))
+                version, versions, labels = self._versions()
+                reads = Reads(self.path, versions, labels)
+                self._seen = Snapshot(self.path, version, time.time(), reads)
                 self._looked_at = time.monotonic()
 
     def _newest(self, before: Snapshot) -> Snapshot:
         now = time.time()
-        version, versions = self._versions()
+        version, versions, labels = self._versions()
         if version == before.version:
             return replace(before, read_at=now, busy=None)
         self._seen = replace(before, busy=None, reading=True)
-        return Snapshot(self.path, version, now, before.reads.newer(versions))
+        return Snapshot(self.path, version, now, before.reads.newer(versions, labels))
 
-    def _versions(self) -> tuple[str, dict[str, str]]:
+    def _versions(self) -> tuple[str, dict[str, str], dict[str, int]]:
+        """The store's version, and of each data set the version and the number of labels."""
         store = Store(self.path, upgrade=False, wait_seconds=WAIT_SECONDS)
         with store.reading() as con:
-            found = dict(queries.rows(con, queries.VERSIONS))
-        return hashlib.sha256(repr(found).encode()).hexdigest(), found
+            found = queries.rows(con, queries.VERSIONS)
+        versions = {name: version for name, version, _ in found}
+        version = hashlib.sha256(repr(versions).encode()).hexdigest()
+        return version, versions, {name: n for name, _, n in found}
 
     def _start(self) -> None:
         with self._starting:
@@ -279,8 +320,11 @@ class Keeper:
                 self._thread.start()
 
     def _watch(self) -> None:
+        rest = CHECK_SECONDS
         while time.monotonic() - self._asked_at < ASKED_SECONDS:
-            self._wake.wait(CHECK_SECONDS)
+            self._wake.wait(rest)
             self._wake.clear()
+            started = time.monotonic()
             if self._asked_at >= 0:
                 self.look()
+            rest = max(CHECK_SECONDS, REST * (time.monotonic() - started))

@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.keeping import WAIT_SECONDS, Keeper, Reads, Snapshot, large
+from app.keeping import WAIT_SECONDS, Keeper, Reads, Snapshot, beside, large
 from data import browse, queries
 from data.records import OVERALL, RunStatus
 from data.store import DEFAULT_PATH, Store, StoreLockedError
@@ -115,6 +115,7 @@ def compared(seen: Snapshot, dataset: str, criterion: str) -> Compared:
     return seen.reads.get(dataset, _compared, dataset, criterion)
 
 
+@beside
 def _compared(reads: Reads, dataset: str, criterion: str) -> Compared:
     everyone = reads.need(dataset, _panel, dataset, criterion).annotators
     named = [who for who in everyone if not who.anonymous]
@@ -143,6 +144,7 @@ def rows(
     return [row for section in found for row in section]
 
 
+@beside
 def _rows(
     reads: Reads, dataset: str, criterion: str, rules: Rules, section: str, slices: str | None
 ) -> list[Estimate]:
@@ -181,6 +183,7 @@ def of_panel(
     return found
 
 
+@beside
 def _of_panel(
     reads: Reads,
     dataset: str,

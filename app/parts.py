@@ -17,7 +17,7 @@ from pipelines.estimates import ALL
 from pipelines.wording import EXPLAINED, NOT_KNOWN, STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import altair as alt
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 ROW_PIXELS = 35
 MOST_ROWS = 12
-LEGEND = ":blue[●] human &emsp; :orange[●] AI &emsp; :gray[●] baseline"
+BRACKETS = "Brackets hold 95% intervals over prompts; n counts comparisons."
+HOLLOW = "A hollow dot is a value without an interval; pointed at, it says why."
+LEGEND = ":blue[●]&nbsp;human &emsp; :orange[●]&nbsp;AI &emsp; :gray[●]&nbsp;baseline"
+WIDE = {"Strategy": 300, "Recommended": 300}  # pixels of columns with long names
 RIGHT = ("Estimate", "95% interval", "Time", "Cost", "Spent", "Took")  # numbers in words
 
 
@@ -62,10 +65,13 @@ def figure(
     *,
     fixed_width: bool = False,
     note: str | None = None,
+    terms: Mapping[str, str] | None = None,
 ) -> None:
     """A finding, its chart, how to read it, and the rows behind it with a download."""
     with st.container(key=f"figure-{key}"):
-        heading(key, title, list(dict.fromkeys(row.statistic for row in rows)))
+        hollow = any(row.estimate is not None and row.low is None for row in rows)
+        heading(key, title, list(dict.fromkeys(row.statistic for row in rows)),
+                terms=terms, hollow=chart is not None and hollow)  # fmt: skip
         if chart is not None:
             with st.container(key=f"chart-{key}"):
                 width = "content" if fixed_width else "stretch"
@@ -76,19 +82,29 @@ def figure(
         rows_behind(key, tables.screen_rows(rows), tables.file_rows(rows))
 
 
-def heading(key: str, title: str, statistics: Sequence[str]) -> None:
-    """A figure's title with a sentence on each of its statistics."""
+def heading(
+    key: str,
+    title: str,
+    statistics: Sequence[str],
+    *,
+    terms: Mapping[str, str] | None = None,
+    hollow: bool = False,
+) -> None:
+    """A figure's title with a sentence on each of its statistics and of further terms."""
     with st.container(key=f"heading-{key}", horizontal=True, vertical_alignment="top"):
         with st.container(key=f"title-{key}"):
             st.text(title)
-        explained = [name for name in statistics if name in EXPLAINED]
+        explained = {STATISTICS[name]: EXPLAINED[name] for name in statistics if name in EXPLAINED}
+        explained |= terms or {}
         if explained:
             with st.popover("How to read", type="tertiary", key=f"how-{key}"):
-                for name in explained:
-                    with st.container(key=f"term-{key}-{name}", gap=None):
-                        st.text(STATISTICS[name])
-                        st.text(EXPLAINED[name])
-                st.text("Brackets hold 95% intervals over prompts; n counts comparisons.")
+                for k, (name, text) in enumerate(explained.items()):
+                    with st.container(key=f"term-{key}-{k}", gap=None):
+                        st.text(name)
+                        st.text(text)
+                st.text(BRACKETS)
+                if hollow:
+                    st.text(HOLLOW)
 
 
 def rows_behind(key: str, shown: Sequence[dict[str, Any]], filed: Sequence[dict[str, Any]]) -> None:
@@ -130,7 +146,7 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
         elif pd.api.types.is_numeric_dtype(frame[name]):
             config[name] = st.column_config.NumberColumn(format="localized")
         else:
-            config[name] = st.column_config.TextColumn()
+            config[name] = st.column_config.TextColumn(width=WIDE.get(name))
     return config
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
+from pathlib import Path
 
-from app import loading
+from app import apart, loading
 from data.errors import ConcordError
+
+LARGE_BYTES = 10_000_000  # of a store that may hold a data set which is read by another process
 
 
 def warm(store: str) -> None:
@@ -24,10 +27,13 @@ def warm(store: str) -> None:
 
 def main() -> None:
     """Serve: the arguments are those of streamlit."""
+    store = Path(loading.store_path())
+    if store.exists() and store.stat().st_size >= LARGE_BYTES:
+        apart.start()
     from streamlit.web import bootstrap  # noqa: F401 (first: two threads may not import it at once)
     from streamlit.web.cli import main as streamlit
 
-    thread = threading.Thread(target=warm, args=(loading.store_path(),), daemon=True)
+    thread = threading.Thread(target=warm, args=(str(store),), daemon=True)
     thread.start()
     atexit.register(thread.join)  # a process may not end amid a query
     sys.argv[0] = "streamlit"

@@ -64,6 +64,7 @@ SHOWS = {
     Show.SPLIT: "The judges disagree among each other",
     Show.SWAPPED: "A judge's preference changes with the order",
 }
+ENOUGH_IN_COMMON = 30  # comparisons of two annotators that a title may name
 _RULES = {
     "ties=class": "a tie is an answer of its own",
     "ties=counted": "ties counted in the total",
@@ -113,6 +114,11 @@ def age(seconds: float, *, newer: bool = False) -> str:
     elif seconds < 5400:
         said = f"{seconds / 60:.0f} min"
     return f"data {said} old, reading newer" if newer else f"data {said} old"
+
+
+def more_characters(shown: int, total: int) -> str:
+    """How much of a text is left out on screen."""
+    return f"{count(total - shown, 'more character')} of {total:,}"
 
 
 def facts(dataset: Mapping[str, int]) -> str:
@@ -215,19 +221,24 @@ def _group(gap: Estimate) -> str:
 
 
 def pairs_title(pairs: Sequence[Estimate]) -> str:
-    """Which two annotators are most and least alike."""
+    """Which two annotators are most and least alike, of those with enough comparisons in common."""
     different = [row for row in pairs if row.estimate is not None and row.subject != row.reference]
     known = [r for r in different if not {r.subject, r.reference} & set(BASELINES)] or different
     if not known:
         return _no_pairs(pairs)
+    known = [row for row in known if row.n_items >= ENOUGH_IN_COMMON] or known
     most = max(known, key=lambda row: row.estimate or 0.0)
     if len(known) == 1:
-        return f"{most.subject} and {most.reference}: kappa {figures_of(most)}"
+        return f"{most.subject} and {most.reference}: kappa {_with_n(most)}"
     least = min(known, key=lambda row: row.estimate or 0.0)
     return (
-        f"Most alike: {most.subject} and {most.reference} ({figures_of(most)}). "
-        f"Least alike: {least.subject} and {least.reference} ({figures_of(least)})."
+        f"Most alike: {most.subject} and {most.reference} ({_with_n(most)}). "
+        f"Least alike: {least.subject} and {least.reference} ({_with_n(least)})."
     )
+
+
+def _with_n(row: Estimate) -> str:
+    return f"{figures_of(row)}, n {row.n_items:,}"
 
 
 def _no_pairs(pairs: Sequence[Estimate]) -> str:

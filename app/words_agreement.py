@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from app.words import count, figures_of, judged
-from pipelines.findings import find
+from app.words import count, figures_of, judged, slice_name
+from pipelines.findings import BASELINES, SAME_POINTS, find
 from pipelines.sections.view import CEILING
 from pipelines.wording import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipelines.estimates import Estimate
 
@@ -18,6 +18,14 @@ COLUMNS = {
     "category": "Category",
     "length": "Length of the responses",
     "models": "The two models",
+}
+KIND, COMPARISONS, TWO_HUMANS = "Comparisons of", "Comparisons", "Two humans"
+NEAR = f"At most {SAME_POINTS:.0f} points below a human"
+TITLES = (KIND, COMPARISONS, TWO_HUMANS, NEAR)
+MARGIN = {
+    "the margin": "How far a judge's advantage may lie below a human's and still count as winning: "
+    "what a human label costs more in time and money is allowed for. A rate of one half or more "
+    "passes the test."
 }
 STATED = "stated probabilities"
 METHODS = {
@@ -44,6 +52,70 @@ def gaps_title(judge: str, rows: Sequence[Estimate]) -> str:
     first, *others = [f"{n:,} {what}" for what, n in groups.items() if n]
     said = [first.format("the human ceiling"), *(text.format("it") for text in others)]
     return f"{judge}, of {count(len(known), 'slice')} with an interval: {', '.join(said)}"
+
+
+def beside_human(gaps: Iterable[Estimate]) -> tuple[list[str], bool]:
+    """Of the judges in one slice: who is shown to be at most SAME_POINTS below one human, and
+    whether all are shown to agree less than a human. Baselines have no say.
+    """
+    known = [row for row in judged(gaps) if row.low is not None and row.subject not in BASELINES]
+    near = [row.subject for row in known if 100 * (row.low or 0.0) >= -SAME_POINTS]
+    return near, bool(known) and all((row.high or 0.0) < 0 for row in known)
+
+
+def kinds_title(gaps: Mapping[str, Sequence[Estimate]]) -> str:
+    """In how many slices some judge may be trusted like a human, and in which none may."""
+    known = {name: rows for name, rows in gaps.items() if any(r.low is not None for r in rows)}
+    if not known:
+        return "No slice has enough prompts for an interval of a judge's gap to a human"
+    found = {name: beside_human(rows) for name, rows in known.items()}
+    near = sum(bool(names) for names, _ in found.values())
+    below = [slice_name(name) for name, (_, all_less) in found.items() if all_less]
+    more = f"; every judge agrees less than a human does in {_some(below)}" if below else ""
+    return (
+        f"In {near:,} of {count(len(known), 'slice')} with an interval, a judge is shown to be at "
+        f"most {SAME_POINTS:.0f} points below one human{more}"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def kinds_table(
+    slices: Sequence[str],
+    judges: Sequence[str],
+    agreements: Mapping[tuple[str, str], Estimate],
+    ceilings: Mapping[tuple[str, str], Estimate],
+    gaps: Mapping[str, Sequence[Estimate]],
+) -> list[dict[str, Any]]:
+    """A row for each slice: two humans, each judge with interval, and who is near a human there.
+
+    `agreements` and `ceilings` by (judge, slice). A cell names its own n where it is not the row's.
+    """
+    told = any(row.low is not None for rows in gaps.values() for row in rows)
+    found = []
+    for name in slices:
+        own = {judge: agreements.get((judge, name)) for judge in judges}
+        n = max((row.n_items for row in own.values() if row), default=0)
+        human = max((row for (_, of), row in ceilings.items() if of == name),
+                    key=lambda row: row.n_items, default=None)  # fmt: skip
+        near, _ = beside_human(gaps.get(name, ()))
+        found.append({
+            KIND: slice_name(name), COMPARISONS: n,
+            **({TWO_HUMANS: _cell(human, n)} if ceilings else {}),
+            **{judge if judge not in TITLES else f"judge {judge}": _cell(row, n)
+               for judge, row in own.items()},
+            **({NEAR: ", ".join(near) or "none shown"} if told else {}),
+        })  # fmt: skip
+    return found
+
+
+def _cell(row: Estimate | None, n: int) -> str | None:
+    if row is None or row.estimate is None:
+        return None
+    return figures_of(row) + (f", n {row.n_items:,}" if row.n_items != n else "")
 
 
 def calibration_title(judge: str, rows: Sequence[Estimate]) -> str:

@@ -49,6 +49,7 @@ LOOKED_AT = (
     "Of each judge the largest clear one, of the order, of length and of what the responses hold. "
     "From humans it is a difference (L1), not yet a bias."
 )
+TERMS = {NAMED[level]: f"{LEVELS[level][0].upper()}{LEVELS[level][1:]}." for level in (L1, L2, L3)}
 THAN = {L1: "than humans", L2: "than quality says", L3: "after the change than before"}
 OWN_NAMES = {
     "own_answer_difference": "wins by it less wins by humans",

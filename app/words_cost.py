@@ -24,7 +24,8 @@ NO_FRONT = (
 )
 FRONT_NOTE = (
     "An annotator is beaten where another one is at least as good in both, and better in one of "
-    "them. A share near one half says that the data cannot tell."
+    "them. A share near one half says that the data cannot tell. Each dot is a share of resamples, "
+    "so it is hollow: it has no interval of its own. Baselines are in the figure, not in its title."
 )
 SURE = 0.9  # share of resamples
 FEW = 4
@@ -47,18 +48,25 @@ def match_title(rows: Sequence[Estimate]) -> str:
 
 
 def unbeaten(rows: Sequence[Estimate], reference: str | None = None) -> list[str]:
-    """Who is beaten by nobody by the estimates, in what `reference` names."""
+    """Who is beaten by nobody by the estimates, in what `reference` names; baselines apart, as they
+    cost nothing.
+    """
     return [
         row.subject
         for row in find(rows, "front_share")
-        if row.method == ON_FRONT and reference in (None, row.reference)
+        if row.method == ON_FRONT
+        and reference in (None, row.reference)
+        and row.subject not in BASELINES
     ]
 
 
 def front_title(rows: Sequence[Estimate]) -> str:
     """Who is beaten by nobody, and of whom that is not sure."""
     names = unbeaten(rows)
-    said = f"Of {len(rows)}, nobody beats {_all_of(names)} in {rows[0].reference}"
+    others = [row for row in rows if row.subject not in BASELINES]
+    if not names:
+        return f"In {rows[0].reference}, each of {len(others)} is beaten, by a baseline at least"
+    said = f"Of {len(others)}, nobody beats {_all_of(names)} in {rows[0].reference}"
     shares = {row.subject: row.estimate or 0.0 for row in rows}
     unsure = [name for name in names if shares[name] < SURE]
     if not unsure:
@@ -71,7 +79,7 @@ def _all_of(names: Sequence[str]) -> str:
     """Up to four names, else the first and how many others."""
     if len(names) > FEW:
         return listed(names)
-    *first, last = [listed([name]) for name in names]
+    *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 

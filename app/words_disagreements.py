@@ -28,6 +28,7 @@ TAG_EXPLAINED = (
 )
 TOO_LONG = "Differences are not marked: these texts are too long to compare word by word."
 NOT_BOTH = "Differences are not marked: there are not two texts to compare."
+LEFT_OUT = "left out, as the file would be too large; concord export holds it"
 NOT_SAVED = "The tag was not saved: the store is in use. Try again in a moment."
 _ORDERS = {
     Show.CONFIDENT: "most humans first, then most judges that are confident, then the most certain",
@@ -43,7 +44,8 @@ def first_ones(show: Show, shown: int, total: int) -> str | None:
     if show not in _ORDERS:
         return None
     which = f"These {shown:,} come first" if total > shown else "In this order"
-    return f"{which}: {_ORDERS[show]}. The file below the list holds them in the same order."
+    file = "The file below the list holds them in the same order, with whole texts."
+    return f"{which}: {_ORDERS[show]}. {file}"
 
 
 def confident(row: Mapping[str, Any]) -> str | None:
@@ -101,11 +103,6 @@ def in_common(found: Difference) -> str:
         f"{count(found.n_a, 'word')} in A, {count(found.n_b, 'word')} in B; "
         f"{found.n_common:,} are the same in the same order. What differs is marked."
     )
-
-
-def more_characters(shown: int, total: int) -> str:
-    """How much of a text is left out on screen."""
-    return f"{count(total - shown, 'more character')} of {total:,}"
 
 
 def list_title(shown: int, total: int) -> Sequence[str]:

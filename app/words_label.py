@@ -40,7 +40,8 @@ BUTTONS = {
 STRENGTHS = {1: "slightly", 2: "clearly", 3: "much"}
 WHO = (
     "Your labels are kept under a name. You are shown prompts and responses only: not the models, "
-    "and not what others said."
+    "and not what others said. They count as human labels of this data set from now on, and enter "
+    "every result."
 )
 BLIND = (
     "Which response comes first is drawn at random for each of you, and stored with the label. "

@@ -5,7 +5,7 @@ Pure: no Streamlit. Here alone raw column names are shown, as a query needs them
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.user_sql import FASTER, TOO_MUCH
 
@@ -119,7 +119,22 @@ COLUMNS = {
     "value": "what it holds",
     "version": "which version",
 }
+LONGEST_CELL = 2_000
+CUT = (
+    f"Texts of more than {LONGEST_CELL:,} characters are cut on this page; the file holds them "
+    "whole."
+)
 TRANSPORT = ("migrations", "meta")  # of no use to a reader
+
+
+def is_long(value: object) -> bool:
+    """Whether a page cuts it."""
+    return isinstance(value, str) and len(value) > LONGEST_CELL
+
+
+def cell(value: Any) -> Any:
+    """A value as a page shows it."""
+    return f"{value[:LONGEST_CELL]} …" if is_long(value) else value
 
 
 def columns_of(columns: list[tuple[str, str, str]], table: str) -> list[dict[str, str]]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.figures_frontier import ALIKE, FRONTIER, OTHER, RECOMMENDED, Try
+from app.words import count
 from data.records import AnnotatorKind
 from pipelines.estimates import ALL
-from pipelines.findings import figure_of, find
+from pipelines.findings import BASELINES, figure_of, find
 from pipelines.sections.view import ONE_HUMAN
 from pipelines.stats.intervals import FEWEST_PROMPTS
 from pipelines.strategy import Goal, Match
@@ -43,9 +44,28 @@ NO_PRICES = (
     "No price is known, so there is no frontier of cost and quality: name what one human label "
     "costs above, and what the judges' labels cost."
 )
-LEGEND = ":blue[●] humans &emsp; :orange[●] AI &emsp; ● AI, some to a human &emsp; ○ recommended"
+LEGEND = (
+    ":blue[●]&nbsp;humans &emsp; :orange[●]&nbsp;AI &emsp; ●&nbsp;AI, some to a human &emsp; "
+    "○&nbsp;recommended"
+)
 BREAK_EVEN = "humans alone would cost less"
 TOO_FEW = "too few prompts"
+NUMBERS = (
+    "Where numbers would cover each other some are left out: a dot says its name when pointed at."
+)
+TERMS = {
+    "the frontier": "The strategies that no other one beats: none is at least as good in both cost "
+    "and quality, and better in one. Baselines are left out.",
+    "at random, to a human": "A share of the comparisons goes to a human, the rest keep the "
+    "judge's label; these are drawn, the rules below choose them.",
+    "order flip": "To a human goes where the judge's preference changes with the order of the two "
+    "responses.",
+    "stated certainty": "To a human goes where the judge states a probability near one half.",
+    "disagrees": "To a human goes where another judge prefers something else.",
+    "learned gain": "To a human goes where a model, fitted on other prompts, expects that a "
+    "human's label gains most over the judge's.",
+    "not told apart": "The labels do not tell its quality from that of the recommended one.",
+}
 NO_SLICES = "There are no two kinds of comparisons to choose for here."
 
 
@@ -92,7 +112,13 @@ def mark(choice: Choice, place: int) -> str:
         return RECOMMENDED
     if place in choice.alike:
         return ALIKE
-    return FRONTIER if choice.on_frontier[place] else OTHER
+    return FRONTIER if choice.on_frontier[place] and not _is_baseline(choice, place) else OTHER
+
+
+def _is_baseline(choice: Choice, place: int) -> bool:
+    """Whether it buys nothing of anybody: that it is free is no news."""
+    policy = choice.strategies[place].policy
+    return bool(policy.judges) and not policy.humans and set(policy.judges) <= set(BASELINES)
 
 
 def tries(choice: Choice, goal: Goal, kinds: Mapping[str, str]) -> list[Try]:
@@ -128,7 +154,6 @@ def table(choice: Choice, goal: Goal, *, everything: bool) -> list[dict[str, Any
             "95% interval": interval_of(rows[k]),
             "Cost": money(float(choice.cost_usd[k]) * goal.n),
             "To a human": _to_humans(choice.strategies[k].policy),
-            "Comparisons": rows[k].n_items,
             "Mark": mark(choice, k),
         }
         for number, k in enumerate(order(choice), 1)
@@ -144,17 +169,33 @@ def _to_humans(policy: Policy) -> str:
 
 def frontier_title(choice: Choice) -> str:
     """How many of the strategies nobody beats, and what the ends of the frontier are."""
-    places = [k for k in order(choice) if choice.on_frontier[k]]
-    total = int(np.isfinite(choice.cost_usd).sum())
+    bought = [k for k in order(choice) if not _is_baseline(choice, k)]
+    places = [k for k in bought if choice.on_frontier[k]]
+    total = int(np.isfinite(choice.cost_usd[bought]).sum())
+    if not total:
+        return f"{len(bought):,} strategies, none with a known price"
+    known = "" if total == len(bought) else " with a known price"
     if not places:
-        return f"{len(choice.strategies):,} strategies, none with a known price"
-    known = "" if total == len(choice.strategies) else " with a known price"
+        return f"Of {total:,} strategies{known}, each is beaten by a baseline that costs nothing"
     first, last = (choice.strategies[k].name for k in (places[0], places[-1]))
     if first == last:
         return f"Of {total:,} strategies{known}, {first} matches most often and costs least"
     return (
         f"Of {total:,} strategies{known}, {len(places):,} are beaten by none in cost and quality: "
         f"from {first} to {last}"
+    )
+
+
+def tried_on(choice: Choice) -> str:
+    """What the figures of the table rest on, and why one strategy has two of them."""
+    n, prompts = count(choice.n_items, "comparison"), count(choice.n_prompts, "prompt")
+    same = f"Each was tried on the same {n} ({prompts})."
+    if choice.selected is None or choice.recommended is None:
+        return same
+    return (
+        f"{same} The recommended one has two figures: here it is held, as all are, against every "
+        "prompt; in the recommendation only against prompts that had no part in choosing it, as "
+        "the best of many looks better than it is where it was chosen."
     )
 
 

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from data import queries
+from data import queries, schema
 from data.records import OVERALL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from data.store import Connection
 
 SURE = 0.9  # a stated probability from which on a judge counts as confident
 SHOWN_CHARACTERS = 20_000  # of a text, where the whole of it is not asked for
+FILE_CHARACTERS = 100_000_000  # of all texts in a file of a list
 TEXTS = ("prompt", "response_a", "response_b", "reference")
 
 
@@ -213,6 +215,15 @@ SELECT comparison_id, source_id, left(prompt, 240) AS prompt, category, model_a,
 FROM chosen JOIN comparisons USING (comparison_id) LEFT JOIN counted USING (comparison_id)
 ORDER BY place
 """
+# The texts of the first comparisons that hold at most $most characters together; of the rest none.
+FILE_TEXTS = """
+WITH chosen AS (SELECT unnest($ids::UUID[]) AS comparison_id, unnest($places) AS place),
+sized AS (
+    SELECT comparison_id, prompt, response_a, response_b,
+           sum(length(concat(prompt, response_a, response_b))) OVER (ORDER BY place) AS so_far
+    FROM chosen JOIN comparisons USING (comparison_id))
+SELECT comparison_id, prompt, response_a, response_b FROM sized WHERE so_far <= $most
+"""
 CATEGORIES = """
 SELECT DISTINCT category FROM comparisons
 WHERE dataset = $dataset AND category IS NOT NULL ORDER BY category
@@ -258,6 +269,14 @@ def page_of(con: Connection, wanted: Wanted, *, number: int, size: int) -> Page:
         judge=wanted.judge,
     )  # fmt: skip
     return Page(int(found[0][1]), summaries)
+
+
+def file_texts(
+    con: Connection, ids: Sequence[str], most: int = FILE_CHARACTERS
+) -> dict[str, dict[str, str | None]]:
+    """Whole prompt and responses by comparison, of the first with `most` characters in all."""
+    found = queries.records(con, FILE_TEXTS, ids=list(ids), places=list(range(len(ids))), most=most)
+    return {str(row.pop("comparison_id")): row for row in found}
 
 
 def _given(wanted: Wanted) -> dict[str, Any]:
@@ -308,3 +327,8 @@ def models(con: Connection, dataset: str) -> list[str]:
 def last_labels(con: Connection) -> dict[str, datetime]:
     """When each run that counts as running stored its newest label (UTC)."""
     return {str(run): at for run, at in queries.rows(con, LAST_LABELS)}
+
+
+def columns(con: Connection) -> list[tuple[str, str, str]]:
+    """(table, column, type) of the store."""
+    return [(str(t), str(c), str(kind)) for t, c, kind in queries.rows(con, schema.SHAPE)]

@@ -286,7 +286,8 @@ SELECT concat_ws('/', (SELECT count(*) FROM labels), (SELECT max(created_at) FRO
                  (SELECT count(*) FROM prices), (SELECT max(set_at) FROM prices),
                  (SELECT max(set_at) FROM tags), (SELECT max(created_at) FROM guidelines))
 """
-# Of each data set, with what probes made of it: what has been added is seen in a count or a time.
+# Of each data set, with what probes made of it: what has been added is seen in a count or a time;
+# and how many labels there are.
 VERSIONS = """
 WITH family AS (
     SELECT dataset AS root, dataset FROM datasets
@@ -307,7 +308,8 @@ facts AS (
     UNION ALL SELECT dataset, 'guidelines', count(*), max(created_at) FROM guidelines
     GROUP BY dataset)
 SELECT root, concat_ws(' ', (SELECT count(*) FROM features),
-                       string_agg(concat_ws('/', fact, n, newest), ' ' ORDER BY dataset, fact))
+                       string_agg(concat_ws('/', fact, n, newest), ' ' ORDER BY dataset, fact)),
+       coalesce(sum(n) FILTER (fact = 'labels'), 0)::BIGINT
 FROM family LEFT JOIN facts USING (dataset) GROUP BY root ORDER BY root
 """
 

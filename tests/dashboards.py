@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PROMPTS = 60
+MEGABYTE, LONG = 1_000_000, "needle"  # a long text, and the word that it alone begins with
 CATEGORIES = ("facts", "advice", "rare")
 COSTS = {"careful": 0.004, "hasty": 0.0005}
 KINDS = {
@@ -70,14 +71,26 @@ def make_store(
     simulated: bool = False,
     texts: Texts | None = None,
     names: Mapping[str, str] | None = None,
+    long: bool = False,
 ) -> Store:
-    """A store with one data set; `names` renames annotators, `texts` are put into every text."""
+    """A store with one data set; `names` renames annotators, `texts` are put into every text.
+
+    `long`: one comparison more, which no human has labelled, with MEGABYTE characters in each text.
+    """
     said, called = texts or PLAIN, {name: (names or {}).get(name, name) for name in KINDS}
+    comparisons = [_comparison(i, said) for i in range(PROMPTS)]
+    labels = list(_labels(said, called))
+    if long:
+        much = {name: (text + " ") * -(-MEGABYTE // len(text)) for name, text in said.items()}
+        comparisons.append(_comparison(PROMPTS, {**said, "prompt": f"{LONG} {much['prompt']}",
+                                                 "response": much["response"]}))  # fmt: skip
+        labels += [_label(PROMPTS, called[name], "ab", side, rationale=much["rationale"])
+                   for name, side in (("careful", "a"), ("hasty", "b"))]  # fmt: skip
     material = Material(
         dataset=dataset,
         source="test",
-        comparisons=table([_comparison(i, said) for i in range(PROMPTS)], COMPARISONS),
-        labels=table(list(_labels(said, called)), LABELS),
+        comparisons=table(comparisons, COMPARISONS),
+        labels=table(labels, LABELS),
         annotators=tuple(Annotator(kind, called[name], dataset) for name, kind in KINDS.items()),
         digest=dataset,
         simulated=simulated,

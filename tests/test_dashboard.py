@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import keeping, loading
+from app import frame, keeping, loading
 from data.store import Store
 from pipelines.compare import compare
 from pipelines.findings import headline
@@ -93,6 +93,12 @@ def test_missing_store_says_so(view: str, tmp_path: Path, monkeypatch: pytest.Mo
     app = check(open_app(monkeypatch, tmp_path / "none.duckdb", view))
     assert any("no store at" in text for text in texts(app))
     assert "concord demo" in commands(app)
+
+
+def test_the_documentation_asks_what_the_views_ask() -> None:
+    page = (ROOT / "docs" / "dashboard.md").read_text("utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    assert dict(rows[1:]) == {frame.VIEWS[view]: question for view, question in VIEWS.items()}
 
 
 @pytest.mark.parametrize(("view", "question"), VIEWS.items())

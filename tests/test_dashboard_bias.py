@@ -103,6 +103,7 @@ def test_the_ties_rule_is_in_the_link(probed: Path, monkeypatch: pytest.MonkeyPa
     ("show", "phrase", "statistic"),
     [
         ("slices", "hasty agrees most in", "gap to the human ceiling"),
+        ("kinds", " with an interval, a judge is shown", "gap to the human ceiling"),
         ("rankings", "cannot be ranked", None),  # two models are no ranking
         ("replacement", "may replace humans", "humans whom the judge may replace"),
     ],

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.dashboards import KINDS, Served, make_store
+from app import words_sql
+from tests.dashboards import KINDS, LONG, MEGABYTE, Served, make_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,15 @@ VIEWS = (
     "runs",
     "sql",
 )
+MEGABYTE_MET = {  # how the views that show texts come upon the long one
+    "disagreements": f"show=all&text={LONG}",
+    "label": "queue=unlabelled",
+    "sql": "q="
+    + quote(
+        "SELECT prompt, response_a, rationale FROM comparisons JOIN labels USING (comparison_id) "
+        "ORDER BY length(prompt) DESC LIMIT 1"
+    ),
+}
 THEMES = ("light", "dark")
 SECONDS = 90_000
 
@@ -62,8 +72,8 @@ class Listener:
 
 def hostile(at: str, where: str) -> str:
     return (
-        f"![{where}]({at}/{where}/markdown) <img src='{at}/{where}/html'> "
-        f"<script>fetch('{at}/{where}/script')</script> [{where}]({at}/{where}/link) "
+        f"![{where}]({at}/{where}/markdown) <img src='{at}/{where}/html' onerror='executed=1'> "
+        f"<script>executed=1;fetch('{at}/{where}/script')</script> [{where}]({at}/{where}/link) "
         f"**{where}** :material/bolt: $\\href{{{at}}}{{x}}$ {at}/{where}/plain"
     )
 
@@ -83,7 +93,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Iter
     names = {name: f"{name} {hostile(listener.at, 'name')}" for name in KINDS}
     store = folder / "s.duckdb"
     make_store(store, dataset="plain")
-    make_store(store, dataset=f"set {hostile(listener.at, 'dataset')}", texts=texts, names=names)
+    hostile_set = f"set {hostile(listener.at, 'dataset')}"
+    make_store(store, dataset=hostile_set, texts=texts, names=names, long=True)
     running = Served(store, folder / "elsewhere", os.environ)
     yield running
     running.stop()
@@ -102,6 +113,7 @@ class Visit:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if theme == "dark" else "light",
         )
+        self.theme = theme
         self.page: Page = self.context.new_page()
         self.asked: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -133,7 +145,9 @@ def visit(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Visit]:
 def test_hostile_texts_stay_texts(
     view: str, visit: Visit, served: Served, listener: Listener, hostile_set: str
 ) -> None:
-    page = visit.open(served.url(view, f"dataset={hostile_set}"))
+    met = MEGABYTE_MET.get(view, "")
+    page = visit.open(served.url(view, f"dataset={hostile_set}{met and '&'}{met}"))
+    meet_the_megabyte(view, visit, listener)
     open_everything(page)
     assert hover_charts(page) > 0 or view in ("learning", "disagreements", "label", "runs", "sql")
     assert page.locator("[data-testid=stException]").count() == 0
@@ -141,9 +155,29 @@ def test_hostile_texts_stay_texts(
     assert main.locator("img, script, iframe").count() == 0
     assert page.locator("#vg-tooltip-element").locator("img, script, a").count() == 0
     assert main.locator(f"a[href*='{listener.at}']").count() == 0
+    assert page.evaluate("() => window.executed === undefined")
     assert visit.strangers(served.port) == []
     assert listener.asked == []
     assert served.log.read_text("utf-8").count("Traceback") == 0
+
+
+def meet_the_megabyte(view: str, visit: Visit, listener: Listener) -> None:
+    """The comparison with a megabyte in each text: on the screen, but not all of it at once."""
+    page, main = visit.page, visit.page.locator("[data-testid=stMain]")
+    if view == "label":
+        page.get_by_label("Your name").fill(f"eve {visit.theme}", timeout=SECONDS)
+        page.get_by_role("button", name="Start labelling").click()
+        page.wait_for_selector(".st-key-label-choices", timeout=SECONDS)
+    if view == "sql":
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.wait_for_selector(".st-key-rows-sql", timeout=SECONDS)
+        assert main.get_by_text(words_sql.CUT).count() == 1
+    visit.settle()
+    shown = main.inner_text()
+    if view in ("label", "disagreements"):
+        assert f"{LONG} {hostile(listener.at, 'prompt')}" in shown
+        assert shown.count("more characters of 1,0") == (3 if view == "label" else 5)
+    assert len(shown) < MEGABYTE / 4
 
 
 def open_everything(page: Page) -> None:

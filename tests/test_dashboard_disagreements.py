@@ -186,6 +186,23 @@ def test_the_file_holds_the_list_with_its_tags(store: Store) -> None:
     assert found[1]["Tags"] == ""
 
 
+def test_the_file_holds_whole_texts_and_says_where_it_does_not(tmp_path: Path) -> None:
+    texts_ = {"prompt": "=p" * 400, "response": "r" * 300, "model": "m", "rationale": "r"}
+    store = make_store(tmp_path / "s.duckdb", texts=texts_)
+    rows = page(store).rows[:2]
+    text = disagreements._file(str(store.path), rows, (), 0)
+    [first, _] = csv.DictReader(io.StringIO(text, newline=""))
+    assert first["Prompt"].startswith(f"'{texts_['prompt']} ")
+    assert first["Response A"].startswith(f"{texts_['response']} a ")
+    assert first["Response B"].startswith(f"{texts_['response']} b ")
+    with store.reading() as con:
+        ids = [str(row["comparison_id"]) for row in rows]
+        known = browse.file_texts(con, ids, most=2_000)
+    assert list(known) == ids[:1]
+    found = disagreements.list_rows(rows, (), 0, known)
+    assert [row["Response B"] == words_disagreements.LEFT_OUT for row in found] == [False, True]
+
+
 def test_a_text_of_a_megabyte_is_cut_and_shown_whole_when_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

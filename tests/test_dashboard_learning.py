@@ -13,6 +13,10 @@ import pytest
 from app import jobs, words_learning
 from app.figures_learning import learning, limits
 from app.jobs import Job
+from data import browse
+from data.browse import Wanted
+from data.store import Store
+from data.tags import Tag, set_tag
 from pipelines.estimates import Estimate, as_row
 from pipelines.learn import CEILING, GROUPS, HUMAN, IMITATION, LONGER, PROMPTS
 from tests.dashboards import make_store
@@ -64,6 +68,14 @@ def test_it_is_run_by_a_button_kept_and_drawn(store: Path, monkeypatch: pytest.M
     assert words_learning.NOT_RUN in texts(full)
     assert store.read_bytes() == before
     assert commands(again)[-1].startswith("concord learn --dataset small")
+    kept = Store(store)
+    with kept.reading() as con:
+        [item, *_] = browse.page_of(con, Wanted("small"), number=1, size=1).rows
+    set_tag(kept, str(item["comparison_id"]), Tag.HUMAN_NOISE, "eve", None)
+    check(press(open_app(monkeypatch, store, "learning", repeats="1"), "refresh"))
+    later = settle(open_app(monkeypatch, store, "learning", repeats="1"), "know of them")
+    assert any("What may not be concluded" in text for text in texts(later))
+    assert words_learning.AGAIN in [button.label for button in later.button]
 
 
 def test_what_is_missing_is_said_as_the_command_says_it(
@@ -88,6 +100,37 @@ def test_a_result_is_of_one_version_of_the_data(store: Path) -> None:
     assert jobs.state(job_of(store, version="2")).kind == "none"
     job.target.write_text('{"estimates": [', "utf-8")  # cut short
     assert jobs.state(job).kind == "none"
+
+
+def test_a_store_named_from_the_current_folder_is_found(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(store.parent.parent)
+    named = f"{store.parent.name}/{store.name}"  # as `concord demo` names it
+    job = Job("best-of", ("--dataset=small",), named, "1")
+    jobs.run(job)
+    assert "Best of n needs several responses" in jobs.state(job).said
+
+
+def test_a_result_of_earlier_labels_is_shown_with_its_age(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(open_app(monkeypatch, store, "learning", repeats="1"))
+    before, after = (job_of(store, version=version) for version in "12")
+    assert jobs.earlier(after) is None
+    before.target.parent.mkdir(exist_ok=True)
+    before.target.write_text('{"estimates": [1]}', "utf-8")
+    before.newest.write_text(before.target.name, "utf-8")
+    found = jobs.earlier(after)
+    assert found is not None
+    assert found[0] == {"estimates": [1]}
+    assert jobs.earlier(before) is None  # it is the result as it is now
+    other = Job("learn", ("--dataset=small", "--repeats=1"), str(store), "2")
+    assert jobs.earlier(other) is None
+    before.newest.write_text("../../elsewhere", "utf-8")
+    assert jobs.earlier(after) is None
+    assert "2.0 d old" in words_learning.earlier(2 * 86400)
+    assert "less than a minute old" in words_learning.earlier(3)
 
 
 def test_a_stopped_job_leaves_nothing(store: Path) -> None:

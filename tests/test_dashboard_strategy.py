@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from math import nan
+from dataclasses import replace
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from app import words_strategy
-from app.figures_frontier import ALIKE, RECOMMENDED, Try, frontier
+from app.figures_frontier import ALIKE, FRONTIER, OTHER, RECOMMENDED, Try, frontier
+from app.views import strategy
 from pipelines.panel import read_panel
 from pipelines.policy import PolicyFile, policy_text
 from pipelines.sections.view import Rules
@@ -44,6 +46,18 @@ def tried(small: Path) -> Tried:
 def number(app: AppTest, label: str) -> Any:
     [box] = [box for box in app.number_input if box.label == label]
     return box
+
+
+def point(number: int, mark: str, quality: float, cost: float = 10.0) -> Try:
+    return Try(number, f"s{number}", "AI", cost, quality, quality - 0.05, quality + 0.05, mark,
+               on_frontier=False, cost_text="$10", quality_text="80%")  # fmt: skip
+
+
+def placed(tries: list[Try]) -> list[float | None]:
+    """The height of each point's number."""
+    drawn = frontier(tuple(tries), ("cost", "quality")).to_dict()
+    [rows] = [v for v in drawn["datasets"].values() if "place" in v[0]]
+    return [row["place"] for row in rows]
 
 
 def recommended(app: AppTest) -> str:
@@ -102,6 +116,14 @@ def test_kinds_have_a_line_each(small: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert list(kinds["Comparisons of"]) == ["all comparisons", "advice", "facts", "rare"]
     assert list(kinds["Also possible"])[-1] == words_strategy.TOO_FEW
     assert any("1 of 3 slices has fewer than" in text for text in texts(app))
+
+
+def test_a_known_price_is_shown_with_two_digits_and_kept_as_it_is() -> None:
+    assert strategy._known(0.499747) == 0.5
+    assert strategy._exact(0.5, 0.499747) == 0.499747
+    assert strategy._exact(0.51, 0.499747) == 0.51
+    assert strategy._known(nan) is None
+    assert isnan(strategy._exact(None, 0.499747))
 
 
 def test_without_labels_for_it_the_page_says_what_is_missing(
@@ -167,6 +189,28 @@ def test_the_title_counts_only_what_has_a_price(tried: Tried) -> None:
     )
 
 
+def test_a_baseline_that_costs_nothing_is_no_news(small: Path) -> None:
+    from data.store import Store
+
+    panel = read_panel(Store(small), "small", None, ["careful", "longer"])
+    tried = tried_on_all(panel, Rules(), Match.HUMAN)
+    choice = choose(tried.at(1.0, {"careful": 0.01, "longer": 0.0}), Goal())
+    [place] = [k for k, each in enumerate(choice.strategies) if each.name == "longer"]
+    assert choice.on_frontier[place]
+    assert words_strategy.mark(choice, place) == OTHER
+    assert "longer" not in words_strategy.frontier_title(choice)
+    assert "longer" not in words_strategy.downloads(choice)
+
+
+def test_why_the_recommended_one_has_two_figures(tried: Tried) -> None:
+    choice = choose(tried.at(1.0, {"careful": 0.01, "hasty": 0.001}), Goal())
+    assert words_strategy.tried_on(choice).startswith(
+        f"Each was tried on the same {choice.n_items} comparisons ({choice.n_prompts} prompts). "
+    )
+    assert "two figures" in words_strategy.tried_on(choice)
+    assert "two figures" not in words_strategy.tried_on(replace(choice, selected=None))
+
+
 def test_unknown_and_free_ones_are_named_beside_the_figure(tried: Tried) -> None:
     choice = choose(tried.at(1.0, {"careful": 0.0, "hasty": nan}), Goal())
     drawn = words_strategy.tries(choice, Goal(), {})
@@ -177,14 +221,18 @@ def test_unknown_and_free_ones_are_named_beside_the_figure(tried: Tried) -> None
 
 
 def test_numbers_of_close_points_stand_apart() -> None:
-    tries = [
-        Try(k, f"s{k}", "AI", 10.0, 0.8, 0.75, 0.85, ALIKE, False, "$10", "80%") for k in range(3)
-    ]
-    drawn = frontier(tuple(tries), ("cost", "quality")).to_dict()
-    [rows] = [v for v in drawn["datasets"].values() if "place" in v[0]]
-    places = sorted(row["place"] for row in rows)
+    places = sorted(placed([point(k, FRONTIER, quality=0.8) for k in range(3)]))
     assert places[1] - places[0] > 0.005
     assert places[2] - places[1] > 0.005
+
+
+def test_in_a_crowd_only_what_must_be_told_apart_has_a_number() -> None:
+    crowd = [point(k, ALIKE, quality=0.8 + k / 1000) for k in range(9)]
+    best = point(9, RECOMMENDED, quality=0.805)
+    assert placed([best, *crowd]) == [0.805, *[None] * 9]
+    alone = point(10, ALIKE, quality=0.8, cost=1000.0)
+    assert placed([best, *crowd, alone])[-1] == 0.8
+    assert placed([point(11, OTHER, quality=0.8)]) == [None]
 
 
 def test_the_policy_is_one_that_route_reads(tried: Tried) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app import commands, serve, tables, theme, words
+from app import commands, serve, tables, theme, words, words_agreement
 from data.browse import Show
 from data.errors import ConcordError
 from data.records import AnnotatorKind, LabelStatus, Preference, RunStatus, Shown
@@ -118,9 +119,13 @@ def test_pairs_title_names_the_most_and_the_least_alike() -> None:
         for one, other, value in pairs
     ]
     assert words.pairs_title(kappas) == (
-        "Most alike: x and y (0.60 [0.56, 0.64]). Least alike: x and z (0.20 [0.16, 0.24])."
+        "Most alike: x and y (0.60 [0.56, 0.64], n 90). "
+        "Least alike: x and z (0.20 [0.16, 0.24], n 90)."
     )
-    assert words.pairs_title(kappas[:1]).startswith("x and y: kappa 0.60")
+    assert words.pairs_title(kappas[:1]) == "x and y: kappa 0.60 [0.56, 0.64], n 90"
+    few = estimate("y", 0.9, reference="z", unit="kappa", statistic="cohen_kappa", n_items=29)
+    assert words.pairs_title([*kappas, few]).startswith("Most alike: x and y (0.60")
+    assert words.pairs_title([few]) == "y and z: kappa 0.90 [0.86, 0.94], n 29"
     assert words.pairs_title([]) == "There are no two annotators to compare"
     apart = estimate("x", None, reference="y", n_items=0, note="undefined: no comparison")
     assert words.pairs_title([apart]) == "No two annotators labelled the same comparisons"
@@ -261,3 +266,38 @@ def test_waiting_for_nobody_ends() -> None:
 def test_no_module_of_the_app_shadows_a_package() -> None:
     names = {path.stem for path in (Path(serve.__file__).parent).iterdir()}
     assert not names & {"data", "judges", "pipelines", "pages", "streamlit"}
+
+
+def slice_row(judge: str, name: str, value: float, **rest: Any) -> Estimate:
+    return estimate(judge, value, slice=f"category={name}", **rest)
+
+
+def test_which_judge_to_trust_where() -> None:
+    gaps = {
+        "category=x": [gap("good", -0.02, 0.04), gap("longer", 0.01, 0.2)],
+        "category=y": [gap("good", -0.2, -0.1), gap("open", -0.3, -0.01)],
+        "category=z": [gap("good", -0.2, 0.1)],
+        "category=few": [replace(gap("good", 0.0, 0.0), low=None, high=None)],
+    }
+    assert words_agreement.beside_human(gaps["category=x"]) == (["good"], False)
+    assert words_agreement.beside_human(gaps["category=few"]) == ([], False)
+    assert words_agreement.kinds_title(gaps) == (
+        "In 1 of 3 slices with an interval, a judge is shown to be at most 3 points below one "
+        "human; every judge agrees less than a human does in y"
+    )
+    assert "enough prompts" in words_agreement.kinds_title({"category=few": gaps["category=few"]})
+
+
+def test_the_table_of_judges_by_slice_says_whose_n_differs() -> None:
+    rows = [slice_row("good", "x", 0.7), slice_row("Two humans", "x", 0.6, n_items=40)]
+    ceiling = slice_row("human ceiling", "x", 0.65)
+    [found] = words_agreement.kinds_table(
+        ["category=x"], ["good", "Two humans", "none"],
+        {(row.subject, row.slice): row for row in rows},
+        {("good", "category=x"): ceiling}, {"category=x": [gap("good", -0.01, 0.1)]},
+    )  # fmt: skip
+    assert found == {
+        "Comparisons of": "x", "Comparisons": 90, "Two humans": "65% [61, 69]",
+        "good": "70% [66, 74]", "judge Two humans": "60% [56, 64], n 40", "none": None,
+        "At most 3 points below a human": "good",
+    }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import figures, figures_spending, words_cost, words_runs
+from app import figures, figures_spending, words_cost, words_runs, words_sql
 from app.tables import Spot
 from data.records import RunStatus
 from data.run_facts import BINS, RunFacts, Spent, facts_of, pace_of, spent_of
@@ -187,6 +187,11 @@ def test_the_front_says_of_whom_it_is_not_sure() -> None:
         f"Of 3, nobody beats x and y in {AGREEMENT_FRONT}; of y that is not sure (60% of resamples)"
     )
     assert "not sure" not in words_cost.front_title(rows[:1])
+    free = [front("first", 0.6, True), front("longer", 0.1, False)]
+    assert words_cost.front_title([*rows, *free]) == words_cost.front_title(rows)
+    assert words_cost.front_title([*free, front("z", 0.4, False)]).endswith(
+        "each of 1 is beaten, by a baseline at least"
+    )
     many = [front(name, 0.95, True) for name in "abcde"]
     assert "a and 4 others" in words_cost.front_title(many)
     assert words_cost.scatter_note([], ["x"], ["x", "y"]) is None
@@ -258,3 +263,9 @@ def test_the_scatter_joins_those_whom_nobody_beats_cheapest_first() -> None:
     assert [row["cost"] for row in chart["datasets"][line["data"]["name"]]] == [10.0, 50.0]
     alone = figures.scatter(spots, ("x", "y"), ("cheap",)).to_dict()
     assert not [layer for layer in alone["layer"] if layer["mark"]["type"] == "line"]
+
+
+def test_long_texts_are_cut_in_cells_only() -> None:
+    text = "x" * (words_sql.LONGEST_CELL + 1)
+    assert words_sql.cell(text) == f"{text[:-1]} …"
+    assert [words_sql.cell(value) for value in (text[1:], 7, None)] == [text[1:], 7, None]

@@ -32,16 +32,21 @@ GAP = figures.Axis("points above or below the human ceiling", unit="share differ
                    band_title="as good as one human")  # fmt: skip
 SAME = (-SAME_POINTS / 100, SAME_POINTS / 100)
 CELLS = "Each cell is the kappa of two annotators; the stronger the shade, the more alike."
-EVERYBODY, SLICES, STATED, RANKINGS, REPLACING = (
-    "agreement", "slices", "calibration", "rankings", "replacement",
+EVERYBODY, SLICES, KINDS, STATED, RANKINGS, REPLACING = (
+    "agreement", "slices", "kinds", "calibration", "rankings", "replacement",
 )  # fmt: skip
 SHOWN = {
     EVERYBODY: "All judges, over all comparisons",
     SLICES: "Where it breaks: one judge by slice",
+    KINDS: "Which judge to trust where: all judges by slice",
     STATED: "Whether stated probabilities hold",
     RANKINGS: "How the models are ranked",
     REPLACING: "Whether a judge may replace humans",
 }
+KINDS_NOTE = (
+    "Intervals hold for all slices of a judge together; a share without one has too few prompts."
+)
+NOT_NAMED = "A judge that the last column does not name may be as good: the labels do not show it."
 RELIABILITY = Plane("stated probability", "mean human label (ties half)")
 BINS = (
     "Ten bins of equal size; which response is called A is arbitrary, so each comparison stands "
@@ -63,14 +68,16 @@ def body(context: Context) -> None:
     parts.lead(section_title("agreement", rows))
     with st.container(key="filter", horizontal=True, vertical_alignment="bottom", gap="medium"):
         shown = controls.pick("agreement", "show", "Show", list(SHOWN), shown=SHOWN, width=340)
-        judges = ranked(compared, rows) if shown != EVERYBODY else []
+        judges = ranked(compared, rows) if shown not in (EVERYBODY, KINDS) else []
         if shown == STATED:
             stating = context.of_panel(stating_judges)
             judges = [name for name in judges if name in stating]
         judge = _judge(context, judges)
-        column = _column(context) if shown == SLICES else None
+        column = _column(context) if shown in (SLICES, KINDS) else None
     if shown == EVERYBODY:
         _everybody(context, compared, rows)
+    elif shown == KINDS:
+        _kinds(context, compared, column)
     elif shown == STATED and judge is None:
         parts.muted(NO_STATED, "no-part")
     elif judge is None:
@@ -217,6 +224,35 @@ def _slices(context: Context, compared: Compared, judge: str, column: str | None
             _gaps_by_slice(compared, judge, gaps, [row.slice for row in shown])
 
 
+def _kinds(context: Context, compared: Compared, column: str | None) -> None:
+    """All judges in each slice, beside what two humans reach there."""
+    if column is None:
+        parts.muted(NO_SLICES, "no-part")
+        return
+    rows = context.rows("agreement", slices=column)
+    statistic, reference = words.main_statistic(rows)
+    found, gaps = _of_slices(rows, statistic, reference), _of_slices(rows, "gap", CEILING)
+    ceilings = {key: row for key, row in tables.ceilings(rows).items() if key[1] != ALL}
+    every = baselines_last(ranked(compared, rows), compared)
+    judges = every[:MOST]
+    names = list(dict.fromkeys(row.slice for row in sorted(found, key=lambda row: -row.n_items)))
+    by_slice = {name: [row for row in gaps if row.slice == name] for name in names} if gaps else {}
+    shown = words_agreement.kinds_table(
+        names, judges, {(row.subject, row.slice): row for row in found}, ceilings, by_slice
+    )
+    with st.container(key="figure-kinds"):
+        title = words_agreement.kinds_title(by_slice)
+        parts.heading("kinds", title, [statistic, *(["gap"] if gaps else [])])
+        if len(judges) < len(every):
+            parts.muted(f"The {MOST} judges of {len(every)} that agree most.", "kinds-most")
+        if shown:
+            parts.table(shown, key="kinds")
+        told = shown and words_agreement.NEAR in shown[0]
+        parts.muted(f"{KINDS_NOTE} {NOT_NAMED}" if told else KINDS_NOTE, "kinds")
+        behind = [*found, *ceilings.values(), *gaps]
+        parts.rows_behind("kinds", tables.screen_rows(behind), tables.file_rows(behind))
+
+
 def _of_slices(rows: Sequence[Estimate], statistic: str, reference: str) -> list[Estimate]:
     return [
         row
@@ -343,7 +379,8 @@ def _replacement(context: Context, compared: Compared, judge: str, column: str |
         dots = [tables.dot(row, _role(compared, judge)) for row in found]
         tests = [row for row in rows if row.statistic in ("winning_rate", "human_equivalence")]
         parts.figure("advantage", words_agreement.advantage_title(rows),
-                     figures.dots(dots, axis) if dots else None, [*found, *tests])  # fmt: skip
+                     figures.dots(dots, axis) if dots else None, [*found, *tests],
+                     terms=words_agreement.MARGIN)  # fmt: skip
 
 
 _PARTS = {

@@ -13,7 +13,7 @@ from app import words_disagreements as said
 from app.difference import compared
 from app.marked import marked_html
 from app.views.judging import ranked
-from data.browse import SHOWN_CHARACTERS, Show, Wanted, page_of, whole_text
+from data.browse import SHOWN_CHARACTERS, Show, Wanted, file_texts, page_of, whole_text
 from data.tags import tagged
 from pipelines.findings import judges_by_agreement
 from pipelines.one_judge import confidently_against
@@ -41,6 +41,7 @@ ANY = {EVERY: "any judge"}
 ALL_CATEGORIES = {EVERY: "all categories"}
 ALL_MODELS = {EVERY: "any model"}
 SIDES = {"a": "A", "tie": "tie", "b": "B"}
+FILE_TEXTS = {"prompt": "Prompt", "response_a": "Response A", "response_b": "Response B"}
 NONE, COUNTED = "none", ("Tags", "Confident")
 NO_TEXT = "This data set gives no text here."
 
@@ -181,14 +182,16 @@ def _pages(total: int, number: int, key: str) -> None:
 
 
 def _files(context: Context, page: Page, asked: Filter, number: int) -> None:
-    """The list as CSV: this page, and all of it, which is read when it is asked for."""
+    """The list as CSV with whole texts: this page, and all of it, read when they are asked for."""
     most = min(page.total, MOST_IN_FILE)
     this, everything = said.list_title(len(page.rows), most)
     first = (number - 1) * PAGE_SIZE
     name = partial(tables.file_name, "concord", asked.wanted.dataset, VIEW)
-    file = tables.csv_text(list_rows(page.rows, asked.tags, first))
-    st.download_button(this, file, file_name=name(f"{first + 1}"), mime="text/csv",
-                       key="download-page", on_click="ignore", type="tertiary")  # fmt: skip
+    st.download_button(
+        this, partial(_file, context.seen.store, page.rows, asked.tags, first),
+        file_name=name(f"{first + 1}"), mime="text/csv", key="download-page", on_click="ignore",
+        type="tertiary",
+    )  # fmt: skip
     if page.total > len(page.rows):
         st.download_button(
             everything, partial(_whole_list, context.seen.store, asked.wanted, asked.tags),
@@ -198,7 +201,14 @@ def _files(context: Context, page: Page, asked: Filter, number: int) -> None:
 
 
 def _whole_list(store: str, wanted: Wanted, tags: Sequence[Tagged]) -> str:
-    return tables.csv_text(list_rows(loading.now(store, _first_ones, wanted).rows, tags, 0))
+    return _file(store, loading.now(store, _first_ones, wanted).rows, tags, 0)
+
+
+def _file(
+    store: str, rows: Sequence[Mapping[str, Any]], tags: Sequence[Tagged], before: int
+) -> str:
+    found = loading.now(store, file_texts, tuple(str(row["comparison_id"]) for row in rows))
+    return tables.csv_text(list_rows(rows, tags, before, found))
 
 
 def _first_ones(con: Connection, wanted: Wanted) -> Page:
@@ -206,9 +216,12 @@ def _first_ones(con: Connection, wanted: Wanted) -> Page:
 
 
 def list_rows(
-    rows: Sequence[Mapping[str, Any]], tags: Sequence[Tagged], before: int
+    rows: Sequence[Mapping[str, Any]],
+    tags: Sequence[Tagged],
+    before: int,
+    texts: Mapping[str, Mapping[str, str | None]],
 ) -> list[dict[str, Any]]:
-    """Comparisons as rows of a file, numbered from `before` + 1 on."""
+    """Comparisons as rows of a file, numbered from `before` + 1 on; what has no `texts` says so."""
     of = tagging.by_comparison(tags)
     found = []
     for place, row in enumerate(rows, start=before + 1):
@@ -217,11 +230,17 @@ def list_rows(
                  for who in ("Humans", "Judges") for side, title in SIDES.items()}  # fmt: skip
         found.append({
             "Place": place, "Comparison": row["comparison_id"], "Source": row["source_id"],
-            "Prompt": row["prompt"], "Category": row["category"], "A": row["model_a"],
-            "B": row["model_b"], **sides, "Gold": _gold(row), "Confident": said.confident(row),
-            "Tags": said.tags_of(mine), "Notes": said.notes_of(mine),
+            **_texts(texts.get(str(row["comparison_id"]))), "Category": row["category"],
+            "A": row["model_a"], "B": row["model_b"], **sides, "Gold": _gold(row),
+            "Confident": said.confident(row), "Tags": said.tags_of(mine),
+            "Notes": said.notes_of(mine),
         })  # fmt: skip
     return found
+
+
+def _texts(of: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    whole = of or dict.fromkeys(FILE_TEXTS, said.LEFT_OUT)
+    return {title: whole[name] for name, title in FILE_TEXTS.items()}
 
 
 def _list(page: Page, asked: Filter, number: int) -> str:
@@ -354,7 +373,7 @@ def _stored(
     _text(name, title, read() if whole else comparison[name])
     with st.container(key=f"more-of-{name}", horizontal=True, vertical_alignment="center"):
         if not whole:
-            parts.muted(said.more_characters(SHOWN_CHARACTERS, total), f"more-{name}")
+            parts.muted(words.more_characters(SHOWN_CHARACTERS, total), f"more-{name}")
             st.button("Show all", key=f"all-{slot}", type="tertiary",
                       on_click=lambda: st.session_state.update({slot: True}))  # fmt: skip
         st.download_button(
@@ -433,7 +452,7 @@ def _reasons(given: Sequence[Mapping[str, Any]], start: int) -> None:
         with columns[k % 2]:
             _text(f"reason-{start + k}", words.reason_title(label), text[:REASON_CHARACTERS])
             if len(text) > REASON_CHARACTERS:
-                more = said.more_characters(REASON_CHARACTERS, len(text))
+                more = words.more_characters(REASON_CHARACTERS, len(text))
                 parts.muted(f"{more}: in the file of the labels.", f"reason-{start + k}")
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import controls, frame, identity, parts, words, words_label
 from app.seat import Seat
+from data.browse import SHOWN_CHARACTERS
 from data.errors import ConcordError
 from data.guidelines import set_guideline
 from data.people import Queue, first_queue
@@ -28,6 +29,7 @@ NAME, CONFIRMED, SEAT = "label-name", "label-confirmed", "label-seat"
 NO_PROMPT = "This data set gives no prompt here."
 OPENING = "Looking for comparisons"
 PROMPT_CHARACTERS = 90  # of a row of one's own labels
+REASON_CHARACTERS = 1_000  # of a row of the labels of others
 
 
 def body(context: Context) -> None:
@@ -175,14 +177,26 @@ def _item(seat: Seat, item: Item) -> None:
     _options(place)
     if item.reference:
         with st.expander("Reference answer", key=f"label-reference-{place}"):
-            st.text(item.reference)
+            _long(f"reference-{place}", item.reference)
 
 
 def _text(key: str, title: str, text: str) -> None:
     with st.container(key=f"name-label-{key}", gap="xsmall"):
         st.text(title)
         with st.container(key=f"text-label-{key}", border=True):
-            st.text(text)
+            _long(key, text)
+
+
+def _long(key: str, text: str) -> None:
+    """A text, of a long one its beginning until the person asks for all of it."""
+    slot = f"whole-label-{key}"
+    if len(text) <= SHOWN_CHARACTERS or st.session_state.get(slot):
+        st.text(text)
+        return
+    st.text(text[:SHOWN_CHARACTERS])
+    parts.muted(words.more_characters(SHOWN_CHARACTERS, len(text)), f"label-more-{key}")
+    st.button("Show all", key=f"all-{slot}", type="tertiary",
+              on_click=lambda: st.session_state.update({slot: True}))  # fmt: skip
 
 
 def _choices(seat: Seat, item: Item, place: str) -> None:
@@ -343,7 +357,7 @@ def _other(label: dict[str, object]) -> dict[str, object]:
         "Kind": words.word(words.KINDS, said("kind")),
         "Preference": words.preferred(said("preference")),
         "Shown": words.word(words.ORDERS, said("shown")),
-        "Reason": label["rationale"],
+        "Reason": (said("rationale") or "")[:REASON_CHARACTERS] or None,
     }
 
 

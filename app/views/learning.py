@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -71,6 +71,12 @@ def _shown(job: Job, key: str, about: str, show: Callable[[Mapping[str, Any]], N
         show(state.result)
     elif state.kind == "running":
         st.fragment(_progress, run_every=LOOK_SECONDS)(job, key)
+    elif state.kind == "none" and (found := jobs.earlier(job)) is not None:
+        result, seconds = found
+        with st.container(key=f"again-{key}", horizontal=True, vertical_alignment="center"):
+            parts.muted(words_learning.earlier(seconds), f"earlier-{key}")
+            _start(job, words_learning.AGAIN, key, kind="secondary")
+        show(result)
     else:
         if state.kind == "failed":
             parts.lead(words_learning.failure(state.said)[0], f"finding-{key}")
@@ -79,9 +85,15 @@ def _shown(job: Job, key: str, about: str, show: Callable[[Mapping[str, Any]], N
             parts.lead(words_learning.NOT_RUN, f"finding-{key}")
             parts.muted(about, key)
         label = "Try again" if state.kind == "failed" else "Run the experiment"
-        if st.button(label, key=f"run-{key}", type="primary"):
-            jobs.start(job)
-            st.rerun()
+        _start(job, label, key)
+
+
+def _start(
+    job: Job, label: str, key: str, kind: Literal["primary", "secondary"] = "primary"
+) -> None:
+    if st.button(label, key=f"run-{key}", type=kind):
+        jobs.start(job)
+        st.rerun()
 
 
 def _progress(job: Job, key: str) -> None:

@@ -108,6 +108,7 @@ def _largest(compared: Compared, rows: Sequence[Estimate], judges: Sequence[str]
         figures.dots(dots, LARGEST) if dots else None,
         [each.row for each in found],
         note=words_bias.LOOKED_AT,
+        terms=words_bias.TERMS,
     )
     link("bias", "See all of them, and what is bias")
 

@@ -8,12 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from app import commands, controls, frame, parts, words_sql
-from data import queries, schema, user_sql
+from data import browse, user_sql
 from data.errors import ConcordError
 
 if TYPE_CHECKING:
     from app.frame import Context
-    from data.store import Connection
     from data.user_sql import Answer
 
 QUESTION = "What else do you want to know of the store?"
@@ -121,6 +120,8 @@ def _result(sql: str) -> None:
         parts.muted(fix, "fix")
         return
     parts.muted(words_sql.found(len(done.rows), done.seconds, is_cut=done.is_cut), "found")
+    if any(words_sql.is_long(value) for row in done.rows for value in row):
+        parts.muted(words_sql.CUT, "cut")
     if not done.rows:
         parts.muted(NO_ROWS, "no-rows")
         return
@@ -132,7 +133,8 @@ def _result(sql: str) -> None:
 
 def _frame(answer: Answer) -> None:
     """The rows as they are: plain text and numbers, no links, no pictures."""
-    frame = pd.DataFrame(list(answer.rows), columns=list(answer.columns))
+    shown = [[words_sql.cell(value) for value in row] for row in answer.rows]
+    frame = pd.DataFrame(shown, columns=list(answer.columns))
     config = {
         name: st.column_config.TextColumn()
         for name in frame.columns
@@ -155,13 +157,8 @@ def _tables(context: Context) -> None:
         parts.table(rows, key="table-tables", most=len(rows))
         names = [str(row["Table"]) for row in rows]
         table = controls.pick("sql", "table", "Columns of", names, default="labels", width=240)
-        columns = context.of_store(columns_of_store)
+        columns = context.of_store(browse.columns)
         parts.table(words_sql.columns_of(columns, table), key="table-columns", most=20)
-
-
-def columns_of_store(con: Connection) -> list[tuple[str, str, str]]:
-    """(table, column, type) of the store."""
-    return [(str(t), str(c), str(kind)) for t, c, kind in queries.rows(con, schema.SHAPE)]
 
 
 if __name__ == "__main__":

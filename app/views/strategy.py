@@ -88,7 +88,7 @@ def _prices(context: Context, tried: Tried) -> tuple[float, Mapping[str, float]]
                 judges[name] = _judge_price(dataset, name, judges[name])
             if more:
                 parts.muted(f"{more:,} more judges keep their known prices.", "more-prices")
-    return np.nan if human is None else human, judges
+    return _exact(human, tried.human_usd), judges
 
 
 def _judge_price(dataset: str, name: str, usd: float) -> float:
@@ -97,12 +97,19 @@ def _judge_price(dataset: str, name: str, usd: float) -> float:
         st.text(name)
         asked = controls.number("strategy", f"usd_{short}", "US dollars for one label",
                                 default=_known(usd), of=dataset, hidden=True)  # fmt: skip
-    return np.nan if asked is None else asked
+    return _exact(asked, usd)
 
 
 def _known(usd: float) -> float | None:
-    """A price as it is typed: six digits."""
-    return float(f"{usd:.6g}") if np.isfinite(usd) else None
+    """A price as it is typed: two digits."""
+    return float(f"{usd:.2g}") if np.isfinite(usd) else None
+
+
+def _exact(asked: float | None, usd: float) -> float:
+    """What was typed; the known price itself where it was left as it stood."""
+    if asked is None:
+        return np.nan
+    return usd if asked == _known(usd) else asked
 
 
 def _recommendation(choice: Choice, goal: Goal) -> None:
@@ -122,18 +129,21 @@ def _evidence(context: Context, choice: Choice, goal: Goal) -> None:
     statistics = ["strategy_quality", "recommended_quality", "strategy_usd_per_1000",
                   "break_even_usd_per_human_label"]  # fmt: skip
     with st.container(key="figure-frontier"):
-        parts.heading("frontier", words_strategy.frontier_title(choice), statistics)
+        parts.heading("frontier", words_strategy.frontier_title(choice), statistics,
+                      terms=words_strategy.TERMS)  # fmt: skip
         if any(each.role == "human" or each.on_frontier for each in tries):
             with st.container(key="chart-frontier"):
                 drawn = specification(frontier(tuple(tries), titles))
                 st.vega_lite_chart(drawn, width="stretch", key="altair-frontier")
             with st.container(key="legend"):
                 st.markdown(words_strategy.LEGEND)
+            parts.muted(words_strategy.NUMBERS, "numbers-frontier")
         else:
             _qualities(choice, compared.kinds, target)
         note = words_strategy.left_out(choice) if tries else words_strategy.NO_PRICES
         if note:
             parts.muted(note, "note-frontier")
+        parts.muted(words_strategy.tried_on(choice), "tried-on")
         parts.table(words_strategy.table(choice, goal, everything=False), key="strategies")
         parts.rows_behind("strategies", words_strategy.table(choice, goal, everything=True),
                           tables.file_rows(choice.rows))  # fmt: skip
