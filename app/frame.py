@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
 from app import commands, controls, loading, words
+from app.keeping import on_screen
 from data.errors import ConcordError
 from data.records import RunStatus
 from data.store import StoreLockedError
 from pipelines.wording import money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from app.controls import Choice
+    from app.keeping import Key
     from app.loading import Compared, Reader, Snapshot
     from pipelines.estimates import Estimate
     from pipelines.sections.view import Rules
@@ -93,7 +96,8 @@ def draw(view: str, question: str, body: Callable[[Context], None]) -> None:
         nav, age = _header()
     try:
         seen = loading.snapshot(store)
-        _page(view, question, body, seen, age)
+        with on_screen() as keys:
+            _page(view, question, body, seen, partial(_show_age, age, seen, keys))
     except StoreLockedError as error:
         _locked(store, error)
     except ConcordError as error:
@@ -118,33 +122,42 @@ def _links(view: str) -> None:
 
 
 def _page(
-    view: str, question: str, body: Callable[[Context], None], seen: Snapshot, age: Any
+    view: str,
+    question: str,
+    body: Callable[[Context], None],
+    seen: Snapshot,
+    show_age: Callable[[str | None], None],
 ) -> None:
     if seen.busy:
         with st.container(key="busy"):
             st.text(f"{seen.busy}: the data below are those read last. It is tried again.")
     found = {row["dataset"]: row for row in loading.datasets(seen)}
     if not found:
-        _show_age(age, seen, None)
+        show_age(None)
         _empty(seen.store)
         return
     simulated = {name: bool(row["simulated"]) for name, row in found.items()}
     choice = controls.choose(view, seen, simulated)
-    _show_age(age, seen, choice.dataset)
+    show_age(choice.dataset)
     dataset = found[choice.dataset]
     st.title(question, anchor=False)
     body(Context(seen, choice, dataset))
 
 
-def _show_age(place: Any, seen: Snapshot, dataset: str | None) -> None:
+def _show_age(place: Any, seen: Snapshot, keys: Sequence[Key], dataset: str | None) -> None:
+    version = seen.version_of(dataset)
     with place:
-        st.fragment(_age, run_every=AGE_SECONDS)(seen.store, dataset, seen.version_of(dataset))
+        st.fragment(_age, run_every=AGE_SECONDS)(seen.store, dataset, version, keys)
 
 
-def _age(store: str, dataset: str | None, version: str) -> None:
-    """How old the data is; draws the page anew where newer data of the data set has been read."""
+def _age(store: str, dataset: str | None, version: str, keys: Sequence[Key]) -> None:
+    """How old the data is; draws the page anew where newer data of the data set has been read.
+
+    `keys`: of what is on this screen, which stays in use.
+    """
     try:
         seen = loading.snapshot(store)
+        seen.reads.still_used(keys)
     except ConcordError:
         st.text("the store cannot be read now")
         return

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ from data.errors import ConcordError, StoreError
 from data.store import Store, StoreLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 Key = tuple["str | None", "Callable[..., Any]", tuple["Hashable", ...]]
@@ -31,15 +32,29 @@ Key = tuple["str | None", "Callable[..., Any]", tuple["Hashable", ...]]
 CHECK_SECONDS = 15.0  # between two looks at the version
 WAIT_SECONDS = 3.0  # for a store that somebody else holds
 ASKED_SECONDS = 60.0  # without a reader for so long nobody looks any more
-USED_SECONDS = 180.0  # what nobody asked for so long is not read anew
+USED_SECONDS = 30.0  # what is on no screen for so long is not read anew
 LATELY_SECONDS = 2.0  # the age of what is read without regard to the version
 LATELY_WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 1.0  # how long who wants newer data waits before seeing the old again
 MOST_RESULTS = 256
 MOST_LARGE = 3
 LARGE_LABELS = 100_000  # below, reading takes hardly longer than starting a process
-REST = 3.0  # times as long as reading anew took nothing is read anew
+REST = 9.0  # times as long as reading anew took nothing is read anew: a tenth of one processor
 ROUNDS = 3  # of reading anew what was first asked for meanwhile
+
+
+_drawing = threading.local()
+
+
+@contextmanager
+def on_screen() -> Iterator[list[Key]]:
+    """What this thread asks for meanwhile, for `Reads.still_used`."""
+    keys: list[Key] = []
+    _drawing.keys = keys
+    try:
+        yield keys
+    finally:
+        _drawing.keys = None
 
 
 def large(function: T) -> T:
@@ -89,8 +104,17 @@ class Reads:
         `dataset` None: until anything in the store changes. What it raises is raised to all who
         wait for it, and not kept.
         """
-        found: T = self._get((dataset, function, arguments), time.monotonic())
+        key = (dataset, function, arguments)
+        if (keys := getattr(_drawing, "keys", None)) is not None:
+            keys.append(key)
+        found: T = self._get(key, time.monotonic())
         return found
+
+    def still_used(self, keys: Iterable[Key]) -> None:
+        """Note that these are on a screen, so that they are read anew."""
+        for key in keys:
+            if kept := self._kept.get(key):
+                kept.used_at = time.monotonic()
 
     def need(self, dataset: str | None, function: Callable[..., T], *arguments: Hashable) -> T:
         """As `get`, from within a function that is kept."""

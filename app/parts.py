@@ -108,10 +108,13 @@ def heading(
 
 
 def rows_behind(key: str, shown: Sequence[dict[str, Any]], filed: Sequence[dict[str, Any]]) -> None:
-    """The numbers of a figure as a table, and as a file."""
+    """The numbers of a figure as a table, and as a file: sent to the browser once it is opened."""
     if not shown:
         return
-    with st.expander("The numbers", key=f"rows-{key}"):
+    opened = st.expander("The numbers", key=f"rows-{key}", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
         table(shown, key=f"table-{key}")
         download(filed, key)
 

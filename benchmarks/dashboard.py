@@ -54,6 +54,12 @@ LINKS = ".st-key-nav a[data-testid=stPageLink-NavLink]"
 READER_SECONDS = 4
 PASSES = 1
 MEMORY_SECONDS = 1.0
+COMPARING = "Overview", "Agreement", "Bias", "Cost", "Strategy"  # the rules change what they show
+RULES = (
+    "The majority of the humans is",
+    "A judge's reply without a verdict is",
+    "For agreement, a tie is",
+)
 # Times of each change of the script's state, taken in the page.
 WATCH = """
 () => {
@@ -192,10 +198,9 @@ def walk(url: str) -> None:
         page = start(playwright).new_page()
         page.goto(url, timeout=SECONDS)
         settle(page)
-        names = views_of(page)
         while True:
-            for view in names:
-                page.goto(f"{url}{view}", timeout=SECONDS)
+            for title in views_of(page).values():
+                page.click(link(title), timeout=SECONDS)
                 page.wait_for_timeout(READER_SECONDS * 1000)
 
 
@@ -261,18 +266,19 @@ class Measured:
                 self.step(f"{title}, {when}", 2.0 if turn else None, link(title))
 
     def filters(self) -> None:
-        """In every view, each choice is changed to its next option, back, and on again."""
+        """In every view, each choice is changed to its next option, back, and to it again."""
         for title in list(self.titles.values())[::-1]:
             self.step(f"{title}, again", 2.0, link(title))
             self.page.click(".st-key-rules button")
             labels = self.page.locator("[data-testid=stSelectbox] label").all_inner_texts()
             self.page.keyboard.press("Escape")
-            for label in labels:
-                if label.strip() not in ("", "Data set"):
-                    self.change(title, label.strip())
+            left_out = {"", "Data set"} if title in COMPARING else {"", "Data set", *RULES}
+            for label in map(str.strip, labels):
+                if label not in left_out:
+                    self.change(title, label)
 
     def change(self, title: str, label: str) -> None:
-        for turn in (1, 0, 1, 0):
+        for turn in (1, 0, 1):
             try:
                 found = self.open_choice(label)
             except PlaywrightError:
@@ -306,12 +312,16 @@ def measure(server: Server, playwright: Playwright, writer: bool) -> None:
     print(told, file=sys.stderr, flush=True)
     with reading(server.url()) if writer else ExitStack():
         measured = Measured(server, page)
+        measured.views()
+        fresh = []
+        for _ in range(3):
+            other, taken = open_first(browser, server.url())
+            fresh.append(taken)
+            other.context.close()
         try:
-            measured.views()
             measured.filters()
         except PlaywrightError as error:
             print(f"ended early: {str(error).splitlines()[0]}")
-        fresh = [open_first(browser, server.url())[1] for _ in range(3)]
         age = page.locator(".st-key-age").first.inner_text().split("\n")[0]
     report(
         [

@@ -16,6 +16,8 @@ from data.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from streamlit.testing.v1 import AppTest
+
 ROOT = Path(__file__).parents[1]
 PROMPTS = 60
 MEGABYTE, LONG = 1_000_000, "needle"  # a long text, and the word that it alone begins with
@@ -179,3 +181,11 @@ class Served:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=20)
+
+
+def open_numbers(app: AppTest) -> AppTest:
+    """The page with the tables below its figures, which come when they are opened."""
+    for each in app.expander:
+        if each.label == "The numbers":
+            app.session_state[each.proto.id.split("-", 2)[2]] = True  # $$ID-hash-key
+    return app.run()

@@ -11,7 +11,7 @@ from data.store import Store
 from pipelines.compare import compare
 from pipelines.findings import headline
 from pipelines.sections.view import Rules, UnparsedRule
-from tests.dashboards import ROOT, RUN, make_store
+from tests.dashboards import ROOT, RUN, make_store, open_numbers
 from tests.estimating import AGGREGATE, HUMAN, JUDGE, both, label, store_of
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_agreement_says_where_prompts_are_too_few(
                          show="slices"))  # fmt: skip
     assert chosen(app, "Judge") == "careful"
     assert any("careful agrees most in" in text for text in texts(app))
-    tables = [frame.value for frame in app.dataframe]
+    tables = [frame.value for frame in open_numbers(app).dataframe]
     rare = [t for t in tables if "Comparisons of" in t and "rare" in set(t["Comparisons of"])]
     assert rare
     assert any("too few prompts" in note for t in rare for note in t["Note"])

@@ -15,7 +15,7 @@ from pipelines.label import LabelOptions, label
 from pipelines.sections.view import Rules
 from pipelines.stats.agreement import TieRule
 from pipelines.titles import section_title
-from tests.dashboards import make_store
+from tests.dashboards import make_store, open_numbers
 from tests.estimating import HUMAN, JUDGE, both, store_of
 from tests.estimating import label as mark
 from tests.test_dashboard import asked, check, chosen, commands, open_app, texts
@@ -39,7 +39,8 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def frames(app: AppTest) -> list[set[str]]:
     """The statistics of each table."""
-    return [set(t.value["Statistic"]) for t in app.dataframe if "Statistic" in t.value]
+    shown = open_numbers(app).dataframe
+    return [set(t.value["Statistic"]) for t in shown if "Statistic" in t.value]
 
 
 def test_bias_says_the_card_first(probed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

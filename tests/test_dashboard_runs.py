@@ -9,7 +9,7 @@ import pytest
 
 from app import words_sql
 from data import user_sql
-from tests.dashboards import RUN, make_store
+from tests.dashboards import RUN, make_store, open_numbers
 from tests.test_dashboard import asked, check, commands, open_app, texts, titles
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_cost_shows_what_was_spent_and_whom_nobody_beats(
     assert any(text.startswith("$1.0 spent on this data set in 2 runs") for text in shown)
     assert any("nobody beats" in text for text in shown)
     assert any("1,000 labels that match one human cost" in text for text in shown)
-    [spent] = [f.value for f in app.dataframe if "Last reply (UTC)" in f.value]
+    [spent] = [f.value for f in open_numbers(app).dataframe if "Last reply (UTC)" in f.value]
     assert list(spent["Replies"]) == [50, 50]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app import keeping, loading
-from app.keeping import Keeper, Reads, large
+from app.keeping import Keeper, Reads, large, on_screen
 from data.errors import InputError
 from data.store import Store, StoreError, StoreLockedError
 from pipelines.compare import estimates_of
@@ -149,6 +149,27 @@ def test_the_old_stays_on_screen_while_the_new_is_read(keeper: Keeper, path: Pat
     assert after.reads.get("small", slow, "small") == 542
     assert after.reads.get("small", twice_the_labels, "small") == 1084
     assert before.reads.get("small", twice_the_labels, "small") == 1080  # a page half drawn
+
+
+def test_what_is_on_a_screen_stays_in_use(
+    keeper: Keeper, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "USED_SECONDS", 60.0)
+    reads = keeper.snapshot().reads
+    with on_screen() as keys:
+        reads.get("small", labels_of, "small")
+        reads.get("small", twice_the_labels, "small")
+    reads.get("small", panel_items, "small")  # on no screen
+    assert [key[1] for key in keys] == [labels_of, twice_the_labels]
+    for kept in reads._kept.values():
+        kept.used_at -= 100
+    reads.still_used(keys[1:])
+    add_labels(path)
+    keeper.look()
+    after = keeper.snapshot().reads
+    assert after.has("small", twice_the_labels, "small")
+    assert after.has("small", labels_of, "small")  # the other rests on it
+    assert not after.has("small", panel_items, "small")
 
 
 def test_what_is_first_asked_for_meanwhile_is_read_too(keeper: Keeper, path: Path) -> None:
