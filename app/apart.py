@@ -99,8 +99,9 @@ def _waiting() -> socket.socket:
         end = theirs.fileno()
         command = [sys.executable, "-P", "-m", "app.apart", str(end)]
         process = subprocess.Popen(  # noqa: S603
-            command, pass_fds=[end], stdin=subprocess.DEVNULL, start_new_session=True
-        )
+            command, pass_fds=[end], stdin=subprocess.DEVNULL, start_new_session=True,
+            env={"MALLOC_ARENA_MAX": "2", **os.environ},  # threads of glibc would each keep memory
+        )  # fmt: skip
     atexit.register(_end, ours, process)
     return ours
 

@@ -30,6 +30,7 @@ T = TypeVar("T")
 Key = tuple["str | None", "Callable[..., Any]", tuple["Hashable", ...]]
 
 CHECK_SECONDS = 15.0  # between two looks at the version
+LARGE_CHECK_SECONDS = 120.0  # where a data set is large: a run changes little of it meanwhile
 WAIT_SECONDS = 3.0  # for a store that somebody else holds
 ASKED_SECONDS = 60.0  # without a reader for so long nobody looks any more
 USED_SECONDS = 30.0  # what is on no screen for so long is not read anew
@@ -205,9 +206,12 @@ class Reads:
 
 
 def answers(path: str, versions: Mapping[str, str]) -> Callable[[Key], Any]:
-    """What another process makes of a version of the store (`Apart`)."""
+    """What another process makes of a version of the store (`Apart`).
+
+    It keeps what results rest on; the results themselves are kept by who asks.
+    """
     reads = Reads(path, versions)
-    return lambda key: reads.get(key[0], key[1], *key[2])
+    return lambda key: key[1](reads, *key[2])
 
 
 @dataclass(slots=True)
@@ -245,6 +249,7 @@ class Keeper:
         self.path = path
         self._seen: Snapshot | None = None
         self._asked_at = self._looked_at = 0.0
+        self._rest = CHECK_SECONDS
         self._looking, self._starting = threading.Lock(), threading.Lock()
         self._wake, self._done = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -259,7 +264,7 @@ class Keeper:
         self._asked_at = time.monotonic()
         if self._seen is None:
             self._first()
-        elif self._asked_at - self._looked_at > CHECK_SECONDS + ASKED_SECONDS:
+        elif self._asked_at - self._looked_at > self._rest + ASKED_SECONDS:
             self.refresh()
         self._start()
         assert self._seen is not None
@@ -344,11 +349,15 @@ class Keeper:
                 self._thread.start()
 
     def _watch(self) -> None:
-        rest = CHECK_SECONDS
+        self._rest = self._check_seconds()
         while time.monotonic() - self._asked_at < ASKED_SECONDS:
-            self._wake.wait(rest)
+            self._wake.wait(self._rest)
             self._wake.clear()
             started = time.monotonic()
             if self._asked_at >= 0:
                 self.look()
-            rest = max(CHECK_SECONDS, REST * (time.monotonic() - started))
+            self._rest = max(self._check_seconds(), REST * (time.monotonic() - started))
+
+    def _check_seconds(self) -> float:
+        labels = self._seen.reads.labels.values() if self._seen else ()
+        return LARGE_CHECK_SECONDS if max(labels, default=0) >= LARGE_LABELS else CHECK_SECONDS

@@ -223,6 +223,33 @@ def open_first(browser: Browser, url: str) -> tuple[Page, float]:
     return page, taken
 
 
+@contextmanager
+def bare(folder: Path, port: int) -> Iterator[str]:
+    """The address of a page of one sentence by Streamlit alone: no view can be faster."""
+    script = folder / "bare.py"
+    script.write_text("import streamlit as st; st.title('One sentence')")
+    options = ["--server.port", str(port), "--server.headless", "true",
+               "--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false"]  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", str(script), *options],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        wait_until_ready(port)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def open_bare(browser: Browser, url: str) -> float:
+    """Seconds until a fresh session shows the sentence."""
+    page = browser.new_context().new_page()
+    started = time.perf_counter()
+    page.goto(url, timeout=SECONDS)
+    page.wait_for_selector("h1", timeout=SECONDS)
+    page.context.close()
+    return time.perf_counter() - started
+
+
 def views_of(page: Page) -> dict[str, str]:
     """Title of each view by its name in the address; the first one stands at the bare address."""
     links = page.locator(LINKS).all()
@@ -313,11 +340,13 @@ def measure(server: Server, playwright: Playwright, writer: bool) -> None:
     with reading(server.url()) if writer else ExitStack():
         measured = Measured(server, page)
         measured.views()
-        fresh = []
-        for _ in range(3):
-            other, taken = open_first(browser, server.url())
-            fresh.append(taken)
-            other.context.close()
+        fresh, sentence = [], []
+        with bare(server.log.parent, server.port + 1) as url:
+            for _ in range(3):
+                other, taken = open_first(browser, server.url())
+                fresh.append(taken)
+                other.context.close()
+                sentence.append(open_bare(browser, url))
         try:
             measured.filters()
         except PlaywrightError as error:
@@ -328,6 +357,13 @@ def measure(server: Server, playwright: Playwright, writer: bool) -> None:
             ("server answers after its start", None, server.ready_seconds, server.ready_seconds, 0),
             ("first view, server just answered", 3.0, first, first, cpu),
             ("first view, fresh session later", 3.0, statistics.median(fresh), max(fresh), 0),
+            (
+                "a page of one sentence, bare Streamlit",
+                None,
+                statistics.median(sentence),
+                max(sentence),
+                0,
+            ),
         ]
     )
     report([(name, t.wanted, statistics.median(t.wall), max(t.wall), statistics.median(t.cpu))

@@ -161,6 +161,11 @@ def test_each_version_has_a_process_and_unchanged_data_sets_keep_theirs(
     loading.of_panel(before, "small", "overall", probed_judges)  # a page half drawn goes on
 
 
+def test_a_large_data_set_is_looked_at_more_rarely(large_keeper: Keeper) -> None:
+    large_keeper.snapshot()
+    assert large_keeper._check_seconds() == keeping.LARGE_CHECK_SECONDS
+
+
 def test_a_process_that_ended_is_replaced(large_keeper: Keeper) -> None:
     seen = large_keeper.snapshot()
     loading.of_panel(seen, "small", "overall", known_slices)

@@ -286,16 +286,19 @@ def test_sections_are_computed_one_by_one(path: Path, monkeypatch: pytest.Monkey
 def test_a_writer_makes_nobody_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside a process that writes all the time, results stay at hand and become newer."""
     monkeypatch.setattr(keeping, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(keeping, "REST", 0.0)
     reader = loading.first_reader(str(path))
     assert reader is not None
     store, versions, missing = str(path), set(), 0
-    loading.of_store(reader.seen, "small", count_labels)
+    with on_screen() as keys:
+        loading.of_store(reader.seen, "small", count_labels)
     writer = subprocess.Popen([sys.executable, "-c", WRITER, store], cwd=ROOT)
     try:
         deadline = time.monotonic() + 60
         while len(versions) < 4 and time.monotonic() < deadline:
             seen = loading.snapshot(store)
             versions.add(seen.version)
+            seen.reads.still_used(keys)
             missing += not seen.reads.has("small", *KEPT)
             time.sleep(0.01)
     finally:
