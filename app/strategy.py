@@ -56,9 +56,10 @@ def run_strategy(
     if by is not None and len(choices) > 1:
         own = own_choice_rows(views[0], choices[0][1], goal, codes, by)
     if as_json:
+        found = [_as_json(name, choice, goal) for name, choice in choices]
         print_json({"dataset": panel.dataset, "simulated": panel.simulated, "goal": goal,
                     "match": match, "slices": [as_row(row) for row in own],
-                    "choices": [_as_json(name, choice) for name, choice in choices]})  # fmt: skip
+                    "choices": found})  # fmt: skip
         return
     mark = "   (simulated labels)" if panel.simulated else ""
     for name, choice in choices:
@@ -88,11 +89,11 @@ def _choices(
             say(f"note: {view.name}: {error.what}")
 
 
-def _as_json(name: str, choice: Choice) -> dict[str, object]:
+def _as_json(name: str, choice: Choice, goal: Goal) -> dict[str, object]:
     def of(k: int) -> dict[str, object]:
         return {"strategy": choice.strategies[k].name, "policy": choice.strategies[k].policy}
 
-    found, undecided = choice.recommended, choice.undecided()
+    found, undecided = choice.recommended, choice.undecided(goal)
     break_even = [r.estimate for r in choice.rows if r.statistic == BREAK_EVEN]
     return {
         "slice": name,

@@ -177,7 +177,7 @@ def style_columns(responses: Sequence[str], style: str = RECIPE.style) -> Floats
 
 def _of_words(responses: Sequence[str], columns: Mapping[str, Floats]) -> dict[str, Floats]:
     """How many words are different, how long they are, and what stands between them."""
-    words = np.maximum(columns["words"], 1)
+    words = np.where(columns["words"] > 0, columns["words"], np.inf)
     distinct = np.array([len(set(text.lower().split())) for text in responses], dtype=float)
     between = {"punctuation": _PUNCTUATION, "sentences": _SENTENCE_ENDS, "lines": _LINE_ENDS}
     counts = {

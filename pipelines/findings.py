@@ -70,19 +70,17 @@ def judge_sentence(rows: Sequence[Estimate], judge: str) -> str | None:
         return None
     gap, own = gaps[0], agreement[0]
     ceiling = (own.estimate or 0.0) - (gap.estimate or 0.0)
-    sides = _sides(own.estimate or 0.0, ceiling, gap)
-    return f"{judge} {verdict(gap)} ({sides}; {comparisons_of(gap)})"
+    one, two = _sides(own.estimate or 0.0, ceiling, gap.estimate or 0.0)
+    return f"{judge} {verdict(gap)} ({one} v {two}, gap {figure_of(gap)}; {comparisons_of(gap)})"
 
 
-def _sides(own: float, ceiling: float, gap: Estimate) -> str:
-    """Two shares and their gap; with a decimal where whole ones would contradict each other."""
+def _sides(own: float, ceiling: float, gap: float) -> tuple[str, str]:
+    """Two shares; with a decimal where whole ones would contradict their gap, rounded likewise."""
     whole, other = (floor(100 * share + 0.5) for share in (own, ceiling))
-    size = 100 * (gap.estimate or 0.0)
-    if whole - other == floor(abs(size) + 0.5) * (1 if size >= 0 else -1):
-        return f"{percent(own)} v {percent(ceiling)}, gap {figure_of(gap)}"
-    one, two = (round(100 * share, 1) for share in (own, ceiling))
-    shown = points(gap.estimate) if one == two else f"{one - two:+.1f}"
-    return f"{one:.1f}% v {two:.1f}%, gap {shown} {interval_of(gap)}".rstrip()
+    agree = whole - other == floor(abs(100 * gap) + 0.5) * (1 if gap >= 0 else -1)
+    if agree or not 0 < min(whole, other) <= max(whole, other) < 100:
+        return percent(own), percent(ceiling)
+    return f"{100 * own:.1f}%", f"{100 * ceiling:.1f}%"
 
 
 def main_reference(rows: Sequence[Estimate]) -> str:

@@ -284,11 +284,12 @@ class Choice:
         """Prompts in all that would tell the closest of those alike apart."""
         return min((n for n in self.needed if n is not None), default=None)
 
-    def undecided(self) -> Undecided | None:
+    def undecided(self, goal: Goal) -> Undecided | None:
         """The one of those alike, at a materially different cost, that is told apart soonest.
 
         None where there is none: what the rest cost is much the same, is not known, or they are
-        equal. What is dearer and no better by the estimates leaves nothing to decide.
+        equal. Where quality has a price, what is dearer and no better by the estimates leaves
+        nothing to decide.
         """
         if self.recommended is None:
             return None
@@ -296,7 +297,8 @@ class Choice:
         open_ones = [
             (n, k) for k, n in zip(self.alike, self.needed, strict=True)
             if n is not None and _apart(float(self.cost_usd[k]), usd)
-            and (self.cost_usd[k] < usd or self.quality[k] > self.quality[self.recommended])
+            and (goal.usd_per_point is None or self.cost_usd[k] < usd
+                 or self.quality[k] > self.quality[self.recommended])
         ]  # fmt: skip
         if not open_ones:
             return None

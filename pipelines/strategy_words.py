@@ -66,7 +66,7 @@ def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
 
 def _undecided(choice: Choice, goal: Goal) -> str | None:
     """That the labels do not tell strategies of different cost apart, and how many more would."""
-    found = choice.undecided()
+    found = choice.undecided(goal)
     if found is None or choice.recommended is None:
         return None
     name = choice.strategies[found.place].name

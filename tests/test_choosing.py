@@ -28,6 +28,11 @@ def test_the_frontier_holds_what_nothing_beats_at_its_price():
     np.testing.assert_array_equal(frontier(quality, cost), [1, 1, 1, 0, 0, 0])
 
 
+def test_a_cost_that_is_the_same_but_for_rounding_is_the_same():
+    found = frontier(np.array([0.7, 0.8]), np.array([0.3, 0.1 + 0.2]))
+    assert list(found) == [False, True]
+
+
 def test_of_equal_strategies_the_first_is_on_the_frontier():
     np.testing.assert_array_equal(frontier(np.array([0.5, 0.5]), np.array([1.0, 1.0])), [1, 0])
 

@@ -161,9 +161,10 @@ def test_a_judges_sentence_holds_its_figures():
 @pytest.mark.parametrize(
     ("own", "ceiling", "figures"),
     [
-        (0.6476, 0.6541, "64.8% v 65.4%, gap -0.6 [-4, +2]"),  # not 65% v 65%, gap -1
+        (0.6476, 0.6541, "64.8% v 65.4%, gap -1 [-4, +2]"),  # not 65% v 65%, gap -1
         (0.6549, 0.6551, "65.5% v 65.5%, gap -0.02 [-3, +3]"),  # not 65% v 66%, gap -0.02
         (0.6510, 0.6480, "65% v 65%, gap +0.3 [-3, +3]"),
+        (0.9996, 0.9448, ">99% v 94%, gap +5 [+2, +8]"),
     ],
 )
 def test_rounded_sides_do_not_contradict_their_gap(own, ceiling, figures):

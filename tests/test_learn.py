@@ -280,9 +280,11 @@ def test_features_of_a_response_by_hand():
 
 
 def test_the_full_style_by_hand():
-    found = np.expm1(style_columns(["So so good!\n- a b? Yes...", ""], "full"))
+    found = np.expm1(style_columns(["So so good!\n- a b? Yes...", "", "  "], "full"))
     assert found == pytest.approx(
-        np.array([[25, 7, 6, 6 / 7, 25 / 7, 6, 3, 1, 1, 1, 1, 0], [0] * 12], dtype=float)
+        np.array(
+            [[25, 7, 6, 6 / 7, 25 / 7, 6, 3, 1, 1, 1, 1, 0], [0] * 12, [2] + [0] * 11], dtype=float
+        )
     )
     assert STYLES["full"][LENGTH] == STYLES["layout"][LENGTH] == "characters"
 

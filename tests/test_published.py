@@ -539,7 +539,7 @@ def test_what_is_said_of_prd(rows_of):
     ]
     assert judge_sentence(rows, "bard") == (
         "bard cannot be told apart from one human yet (about 47 more prompts would tell) "
-        "(51.7% v 52.4%, gap -0.7 [-4, +2]; 480 comparisons)"
+        "(51.7% v 52.4%, gap -1 [-4, +2]; 480 comparisons)"
     )
     assert judge_sentence(rows, "vicuna-13b") == (
         "vicuna-13b cannot be told apart from one human yet (about 18 more prompts would tell) "
@@ -558,7 +558,7 @@ def test_what_is_said_of_pandalm(rows_of):
     rows = rows_of("pandalm").rows
     assert headline(rows) == (
         "Highest agreement of 2 judges: gpt-3.5-turbo agrees 22 points less than a human does "
-        "(70.6% v 92.2%, gap -21.6 [-26, -17]; 974 comparisons); pandalm-7b "
+        "(70.6% v 92.2%, gap -22 [-26, -17]; 974 comparisons); pandalm-7b "
         "cannot be told apart from it."
     )
     assert judge_sentence(rows, "pandalm-7b") == (

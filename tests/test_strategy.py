@@ -282,15 +282,10 @@ def noisy(path, n, seed=7):
 
 def test_too_few_labels_to_decide_is_said_with_how_many_more(tmp_path):
     goal = Goal(n=1000, budget_usd=50)
-    store = noisy(tmp_path / "s", 80)
-    # in this sample `cheap` matches more often: beside it `dear` leaves nothing to decide
-    view = priced(view_of(read_panel(store, "d")), human=1.0, cheap=0.001, dear=0.04)
-    clear = choose_strategy(view, goal)
-    assert [clear.strategies[k].name for k in clear.alike] == ["dear"]
-    assert clear.undecided() is None
-    view = priced(view_of(read_panel(store, "d")), human=1.0, cheap=0.04, dear=0.001)
+    view = priced(view_of(read_panel(noisy(tmp_path / "s", 80), "d")), human=1.0, cheap=0.001,
+                  dear=0.04)  # fmt: skip
     choice = choose_strategy(view, goal)
-    found = choice.undecided()
+    found = choice.undecided(goal)
     assert found is not None
     usd = choice.cost_usd[[choice.recommended, found.place]]
     assert usd.max() > 1.5 * usd.min()
@@ -302,7 +297,10 @@ def test_too_few_labels_to_decide_is_said_with_how_many_more(tmp_path):
     assert f"about {found.more_prompts:,} more prompts ({found.more_comparisons:,} compar" in said
     # with the same price for both there is nothing to decide
     same = choose_strategy(priced(view, human=1.0, cheap=0.001, dear=0.001), Goal(budget_usd=1.4))
-    assert same.undecided() is None
+    assert same.undecided(goal) is None
+    # in this sample `cheap` matches more often: where quality has a price, `dear` is out
+    assert [choice.strategies[k].name for k in choice.alike] == ["dear"]
+    assert choice.undecided(Goal(n=1000, usd_per_point=1)) is None
 
 
 def test_juries_are_worth_less_than_their_members(tmp_path):

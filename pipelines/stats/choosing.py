@@ -77,7 +77,7 @@ def frontier(quality: Floats, cost: Floats) -> NDArray[np.bool_]:
     """
     kept = np.zeros(len(quality), dtype=bool)
     best = -np.inf
-    for i in np.lexsort((np.arange(len(quality)), -quality, cost)):
+    for i in np.lexsort((np.arange(len(quality)), -quality, np.round(cost, 9))):
         if np.isfinite(cost[i]) and quality[i] > best + _SAME:
             kept[i], best = True, quality[i]
     return kept

@@ -57,22 +57,24 @@ def learned_score(features: Floats, gain: Floats, prompts: Integers, seed: int =
 
     Gradient boosted trees on features (n, k), fitted on four fifths of the prompts and asked on the
     other fifth: no item is scored by a model that saw its prompt. Negative predictions are 0.
-    Where there are more than MOST_FITTED items only every second, third ... prompt is fitted on.
     """
     found = np.zeros(len(gain))
     for fold in range(FOLDS):
         held_out = prompts % FOLDS == fold  # codes of prompts are in the order of hashed ids
         if held_out.all() or not held_out.any():
             continue
-        fitted = np.flatnonzero(~held_out)
-        order = np.unique(prompts[fitted], return_inverse=True)[1]
-        fitted = fitted[order % -(-len(fitted) // MOST_FITTED) == 0]
-        found[held_out] = new_score(features[fitted], gain[fitted], features[held_out], seed=seed)
+        found[held_out] = new_score(
+            features[~held_out], gain[~held_out], features[held_out], seed=seed
+        )
     return found
 
 
 def new_score(features: Floats, gain: Floats, others: Floats, *, seed: int = 0) -> Floats:
-    """The learned score (m,) of items with features `others` (m, k) by all of (n, k) and (n,)."""
+    """The learned score (m,) of items with features `others` (m, k) by all of (n, k) and (n,).
+
+    It is fitted on MOST_FITTED of them where they are more, at even distances: panels are in the
+    order of hashed ids.
+    """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -80,9 +82,10 @@ def new_score(features: Floats, gain: Floats, others: Floats, *, seed: int = 0) 
         max_iter=60, max_leaf_nodes=8, learning_rate=0.1, min_samples_leaf=20,
         max_bins=MOST_BINS, random_state=seed,
     )  # fmt: skip
+    fitted = np.arange(min(len(gain), MOST_FITTED)) * len(gain) // min(len(gain), MOST_FITTED)
     # threads of one fit wait for each other most of the time: for minutes on a busy machine
     with threadpool_limits(1, user_api="openmp"):
-        model.fit(features, gain)
+        model.fit(features[fitted], gain[fitted])
         found: Floats = np.maximum(model.predict(others), 0.0)
     return found
 
