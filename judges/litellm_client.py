@@ -12,6 +12,7 @@ import os
 import re
 import time
 import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from judges.provider_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
     from types import ModuleType
 
     from judges.client import Request
@@ -292,6 +293,18 @@ def _is_out_of_credit(error: Exception, chain: Sequence[BaseException]) -> bool:
     return OUT_OF_CREDIT in codes or "credit balance is too low" in str(error)
 
 
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """An event loop that is closed: LiteLLM would make one of its own and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
 def embeddings(model: str, texts: Sequence[str]) -> tuple[list[list[float]], float | None]:
     """A vector for each text, and the US dollars of the call; None where the price is not known.
 
@@ -300,10 +313,11 @@ def embeddings(model: str, texts: Sequence[str]) -> tuple[list[list[float]], flo
     litellm = load_litellm()
     for pause in (1.0, 4.0, None):
         try:
-            response = litellm.embedding(
-                model=model, input=[storable(text) for text in texts], timeout=CALL_SECONDS,
-                max_retries=0, num_retries=0,
-            )  # fmt: skip
+            with _event_loop():
+                response = litellm.embedding(
+                    model=model, input=[storable(text) for text in texts], timeout=CALL_SECONDS,
+                    max_retries=0, num_retries=0,
+                )  # fmt: skip
             break
         except Exception as error:
             status = getattr(error, "status_code", None)
