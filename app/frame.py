@@ -66,10 +66,12 @@ class Context:
         with st.spinner(READING):
             return self._reader().compared()
 
-    def rows(self, *sections: str, slices: str | None = None) -> list[Estimate]:
-        """The estimates of these sections under the rules in force; see `loading.rows`."""
+    def rows(
+        self, *parts: str, judge: str | None = None, slices: str | None = None
+    ) -> list[Estimate]:
+        """The estimates of these parts under the rules in force; see `loading.rows`."""
         with st.spinner(READING):
-            return self._reader().rows(*sections, slices=slices)
+            return self._reader().rows(*parts, judge=judge, slices=slices)
 
     def of_panel(
         self, function: Callable[..., T], *arguments: Hashable, features: bool = False

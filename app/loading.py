@@ -16,10 +16,10 @@ from app.keeping import WAIT_SECONDS, Keeper, Reads, Snapshot, beside, large
 from data import browse, queries
 from data.records import OVERALL, RunStatus
 from data.store import DEFAULT_PATH, Store, StoreLockedError
-from pipelines.compare import estimates_of
 from pipelines.features import count_and_read_features
 from pipelines.panel import read_panel
 from pipelines.probed import read_probed
+from pipelines.section_parts import PARTS, narrowed, part_rows
 from pipelines.sections.view import Rules
 
 if TYPE_CHECKING:
@@ -131,25 +131,32 @@ def rows(
     dataset: str,
     criterion: str,
     rules: Rules,
-    *sections: str,
+    *parts: str,
+    judge: str | None = None,
     slices: str | None = None,
 ) -> list[Estimate]:
-    """The Estimate rows of these sections of the comparison (pipelines.compare.SECTIONS).
+    """The Estimate rows of these parts of the comparison (pipelines.section_parts.PARTS).
 
-    Overall only, or with those of a column of slices (category, length or models). Each section is
-    computed by itself, the first time that any view asks for it.
+    Overall only, or with those of a column of slices (category, length or models). Each part is
+    computed by itself, the first time that any view asks for it under rules that it depends on.
     """
-    wanted = (dataset, criterion, rules)
-    found = [seen.reads.get(dataset, _rows, *wanted, section, slices) for section in sections]
-    return [row for section in found for row in section]
+    found = [
+        seen.reads.get(
+            dataset, _rows, dataset, criterion, narrowed(rules, PARTS[part].rules), part,
+            judge if PARTS[part].of_judge else None, slices,
+        )
+        for part in parts
+    ]  # fmt: skip
+    return [row for part in found for row in part]
 
 
 @beside
 def _rows(
-    reads: Reads, dataset: str, criterion: str, rules: Rules, section: str, slices: str | None
-) -> list[Estimate]:
-    read = _panel_with_features if section == "bias" else _panel
-    return estimates_of(reads.need(dataset, read, dataset, criterion), rules, (section,), slices)
+    reads: Reads, dataset: str, criterion: str, rules: Rules, part: str, judge: str | None,
+    slices: str | None,
+) -> list[Estimate]:  # fmt: skip
+    read = _panel_with_features if PARTS[part].section == "bias" else _panel
+    return part_rows(reads.need(dataset, read, dataset, criterion), rules, part, judge, slices)
 
 
 @large
@@ -225,10 +232,12 @@ class Reader:
         """Who labelled the data set."""
         return compared(self.seen, self.dataset, self.criterion)
 
-    def rows(self, *sections: str, slices: str | None = None) -> list[Estimate]:
-        """The estimates of these sections; see `rows`."""
+    def rows(
+        self, *parts: str, judge: str | None = None, slices: str | None = None
+    ) -> list[Estimate]:
+        """The estimates of these parts; see `rows`."""
         wanted = (self.seen, self.dataset, self.criterion, self.rules)
-        return rows(*wanted, *sections, slices=slices)
+        return rows(*wanted, *parts, judge=judge, slices=slices)
 
     def of_panel(
         self, function: Callable[..., T], *arguments: Hashable, features: bool = False

@@ -25,7 +25,7 @@ from pipelines.sections.view import Rules, View
 from pipelines.slices import simultaneous, slice_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from data.store import Store
     from pipelines.estimates import Estimate
@@ -100,12 +100,21 @@ def estimates_of(
     slices: str | None = "category",
 ) -> list[Estimate]:
     """The rows of a panel that has been read."""
+    return rows_of(panel, rules, {section: SECTIONS[section] for section in sections}, slices)
+
+
+def rows_of(
+    panel: Panel,
+    rules: Rules,
+    sections: Mapping[str, Callable[[View], Iterator[Estimate]]],
+    slices: str | None,
+) -> list[Estimate]:
+    """The same of any functions of a slice, each under the name of its section."""
     found: dict[str, list[Estimate]] = {section: [] for section in sections}
     for view in _views(panel, rules, slices):
-        for section in sections:
-            rows = SECTIONS[section](view)
+        for section, rows in sections.items():
             # who has nothing in a slice needs no row there
-            found[section] += [row for row in rows if row.n_items or view.name == ALL]
+            found[section] += [row for row in rows(view) if row.n_items or view.name == ALL]
     if "agreement" in found and slices is not None and rules.intervals:
         found["agreement"] = simultaneous(panel, rules, slices, found["agreement"])
     return [row for section in sections for row in found[section]]

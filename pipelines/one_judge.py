@@ -14,7 +14,6 @@ from data.browse import SURE
 from data.records import AnnotatorKind
 from pipelines.compare import estimates_of
 from pipelines.estimates import ALL
-from pipelines.sections.bias import bias_rows, first_look_rows
 from pipelines.sections.calibration import mean_stated, reliability_points
 from pipelines.sections.view import View, is_subject
 from pipelines.slices import COLUMNS, slice_codes
@@ -55,21 +54,11 @@ def whole(panel: Panel, rules: Rules) -> View:
     return View(panel, rules, ALL, np.ones(panel.n_items, dtype=bool))
 
 
-def bias_of(panel: Panel, rules: Rules, judge: str) -> list[Estimate]:
-    """The bias rows of a judge, with the position rows of all; the panel needs its features."""
-    return list(bias_rows(whole(panel, rules), judge))
-
-
 def section_of(
     panel: Panel, rules: Rules, section: str, judge: str, slices: str | None = None
 ) -> list[Estimate]:
     """The rows of a section for one judge beside the humans."""
     return estimates_of(panel.without_others(judge), rules, (section,), slices)
-
-
-def differences_of_all(panel: Panel, rules: Rules) -> list[Estimate]:
-    """What the order does, and each judge's differences from humans (L1), without adjustment."""
-    return list(first_look_rows(whole(panel, rules)))
 
 
 def probed_judges(panel: Panel) -> tuple[str, ...]:

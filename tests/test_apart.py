@@ -130,18 +130,18 @@ def large_keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ke
 
 def test_a_large_data_set_is_read_beside_the_server(large_keeper: Keeper) -> None:
     seen = large_keeper.snapshot()
-    rows = loading.rows(seen, "small", "overall", Rules(), "agreement", "cost")
+    rows = loading.rows(seen, "small", "overall", Rules(), "references", "prices")
     assert len(seen.reads._apart) == 1
     here = keeping.Reads(seen.store, seen.reads.versions)  # no labels: all of it in this process
     assert rows == [
         row
-        for section in ("agreement", "cost")
-        for row in here.get("small", loading._rows, "small", "overall", Rules(), section, None)
+        for part in ("references", "prices")
+        for row in here.get("small", loading._rows, "small", "overall", Rules(), part, None, None)
     ]
     assert not here._apart
     assert loading.of_panel(seen, "small", "overall", probed_judges, features=True) == ()
     with pytest.raises(InputError):
-        loading.rows(seen, "small", "no such criterion", Rules(), "agreement")
+        loading.rows(seen, "small", "no such criterion", Rules(), "references")
 
 
 def test_each_version_has_a_process_and_unchanged_data_sets_keep_theirs(

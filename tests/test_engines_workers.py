@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -225,7 +226,10 @@ def test_who_gives_up_a_call_ends_it(base):
 
 def connections(pid):
     """Open TCP connections of a process."""
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # one that is closed meanwhile
+            links.append(str(path.readlink()))
     inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
     rows = [row.split() for row in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return sum(row[9] in inodes for row in rows)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,15 +16,18 @@ from app import keeping, loading
 from app.keeping import Keeper, Reads, large, on_screen
 from data.errors import InputError
 from data.store import Store, StoreError, StoreLockedError
-from pipelines.compare import estimates_of
 from pipelines.panel import read_panel
+from pipelines.section_parts import part_rows
 from pipelines.sections.view import Rules
+from pipelines.stats.agreement import TieRule
 from tests.dashboards import ROOT, make_store
 from tests.provider import concord, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pipelines.panel import Panel
 
 COUNT = "SELECT count(*) FROM labels JOIN comparisons USING (comparison_id) WHERE dataset = ?"
 
@@ -255,32 +259,38 @@ def test_few_large_results_are_kept(keeper: Keeper) -> None:
     assert kept == list(range(10))[-keeping.MOST_LARGE :]
 
 
-def test_sections_are_computed_one_by_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, ...]] = []
+def test_parts_are_computed_one_by_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
     panels: list[str] = []
 
-    def counted(panel: object, rules: object, sections: tuple[str, ...], slices: object) -> object:
-        asked.append(sections)
-        return estimates_of(panel, rules, sections, slices)  # type: ignore[arg-type]
+    def counted(
+        panel: Panel, rules: Rules, part: str, judge: str | None, slices: str | None
+    ) -> object:
+        asked.append(part)
+        return part_rows(panel, rules, part, judge, slices)
 
     def read(store: Store, *arguments: str) -> object:
         panels.append(arguments[0])
         return read_panel(store, *arguments)
 
-    monkeypatch.setattr(loading, "estimates_of", counted)
+    monkeypatch.setattr(loading, "part_rows", counted)
     monkeypatch.setattr(loading, "read_panel", read)
     reader = loading.first_reader(str(path))
     assert reader is not None
     other = loading.Reader(reader.seen, "small", reader.criterion, Rules())
-    agreement, cost = other.rows("agreement"), other.rows("agreement", "cost")
+    agreement, cost = other.rows("references"), other.rows("references", "prices")
     assert {row.section for row in agreement} == {"agreement"}
     assert {row.slice for row in agreement} == {"all"}
     assert cost[: len(agreement)] == agreement
-    assert asked == [("agreement",), ("cost",)]
+    assert asked == ["references", "prices"]
     assert panels == ["small"]
-    sliced = other.rows("agreement", slices="category")
+    sliced = other.rows("references", slices="category")
     assert {row.slice for row in sliced} > {"all"}
-    assert asked[2:] == [("agreement",)]
+    assert asked[2:] == ["references"]
+    half = replace(other, rules=Rules(ties=TieRule.HALF))
+    assert half.rows("prices") == other.rows("prices")  # which know of no ties
+    assert half.rows("references") != other.rows("references")
+    assert asked[3:] == ["references"]
 
 
 def test_a_writer_makes_nobody_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,9 @@ from data.browse import Show, Wanted, page_of
 from data.features import FEATURES
 from data.queries import rows as sql_rows
 from pipelines.compare import estimates_of
-from pipelines.estimates import ALL
 from pipelines.features import count_and_read_features, fill_features, read_features
 from pipelines.one_judge import (
-    bias_of,
     confidently_against,
-    differences_of_all,
     known_slices,
     probed_judges,
     reliability_of,
@@ -51,18 +48,6 @@ def panel(store: Store) -> Panel:
     return found
 
 
-@pytest.mark.parametrize("judge", ["careful", "hasty", "longer"])
-def test_bias_of_a_judge_is_that_of_the_report(panel: Panel, judge: str) -> None:
-    whole = estimates_of(panel, RULES, ("bias",), None)
-    alone = bias_of(panel, RULES, judge)
-    assert [row for row in whole if row.subject == judge] == [
-        row for row in alone if row.subject == judge
-    ]
-    assert {row.subject for row in alone if row.statistic == "position_effect"} == {
-        row.subject for row in whole if row.statistic == "position_effect"
-    }
-
-
 @pytest.mark.parametrize(
     ("section", "slices"),
     [("agreement", "category"), ("agreement", "length"), ("calibration", None),
@@ -89,15 +74,6 @@ def test_the_panel_of_a_judge_leaves_the_whole_one_as_it_is(panel: Panel) -> Non
         place = [each.name for each in panel.annotators].index(who.name)
         np.testing.assert_array_equal(mine.ballots(k).counts, panel.ballots(place).counts)
     assert estimates_of(panel, RULES, ("agreement",), None) == before
-
-
-def test_a_first_look_has_the_rows_of_the_report(panel: Panel) -> None:
-    whole = estimates_of(panel, RULES, ("bias",), None)
-    first = differences_of_all(panel, RULES)
-    statistics = {row.statistic for row in first}
-    assert {"position_effect", "difference_from_humans"} <= statistics
-    assert "adjusted_difference" not in statistics
-    assert [row for row in whole if row.statistic in statistics] == first
 
 
 def test_features_are_counted_without_storing_them(tmp_path: Path) -> None:
@@ -197,11 +173,6 @@ def test_a_reliability_curve_is_the_humans_share_where_a_probability_is_stated(
     assert low is not None
     assert high is not None
     assert low < 0.75 < high
-
-
-def test_everything_is_of_all_comparisons(panel: Panel) -> None:
-    for row in (*bias_of(panel, RULES, "careful"), *differences_of_all(panel, RULES)):
-        assert row.slice == ALL
 
 
 def test_the_overview_counts_what_the_list_of_disagreements_holds(store: Store) -> None:

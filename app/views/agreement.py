@@ -13,6 +13,7 @@ from app.views.judging import MOST, agreement_figure, baselines_last, ranked
 from pipelines.estimates import ALL
 from pipelines.findings import SAME_POINTS, find, judges_by_agreement
 from pipelines.one_judge import known_slices, reliability_of, section_of, stating_judges
+from pipelines.section_parts import references_of
 from pipelines.sections.ranking import HUMANS
 from pipelines.sections.view import CEILING, ONE_HUMAN
 from pipelines.slices import COLUMNS
@@ -64,7 +65,7 @@ NO_JUDGE = "No judge can be compared with human or gold labels here yet."
 
 def body(context: Context) -> None:
     """The part of the answer that is chosen; nothing else is computed."""
-    compared, rows = context.compared(), context.rows("agreement")
+    compared, rows = context.compared(), context.rows("references")
     parts.lead(section_title("agreement", rows))
     with st.container(key="filter", horizontal=True, vertical_alignment="bottom", gap="medium"):
         shown = controls.pick("agreement", "show", "Show", list(SHOWN), shown=SHOWN, width=340)
@@ -75,7 +76,7 @@ def body(context: Context) -> None:
         judge = _judge(context, judges)
         column = _column(context) if shown in (SLICES, KINDS) else None
     if shown == EVERYBODY:
-        _everybody(context, compared, rows)
+        _everybody(context, compared, [*rows, *context.rows("kappas")])
     elif shown == KINDS:
         _kinds(context, compared, column)
     elif shown == STATED and judge is None:
@@ -199,7 +200,7 @@ def _slices(context: Context, compared: Compared, judge: str, column: str | None
     if column is None:
         parts.muted(NO_SLICES, "no-part")
         return
-    rows = context.of_panel(section_of, context.choice.rules, "agreement", judge, column)
+    rows = context.of_panel(references_of, context.choice.rules, judge, column)
     statistic, reference = words.main_statistic(rows)
     ceilings = tables.ceilings(rows)
     found = _of_slices(rows, statistic, reference)
@@ -229,7 +230,7 @@ def _kinds(context: Context, compared: Compared, column: str | None) -> None:
     if column is None:
         parts.muted(NO_SLICES, "no-part")
         return
-    rows = context.rows("agreement", slices=column)
+    rows = context.rows("references", slices=column)
     statistic, reference = words.main_statistic(rows)
     found, gaps = _of_slices(rows, statistic, reference), _of_slices(rows, "gap", CEILING)
     ceilings = {key: row for key, row in tables.ceilings(rows).items() if key[1] != ALL}

@@ -13,7 +13,7 @@ from app.views.judging import MOST, baselines_last, ranked
 from pipelines.card import FIRMNESS, L1, L2, L3, NO_EXPERIMENT, OWN, bias_card, level_of
 from pipelines.estimates import ALL
 from pipelines.findings import find
-from pipelines.one_judge import bias_of, probed_judges
+from pipelines.one_judge import probed_judges
 from pipelines.sections.features import FLOOR
 from pipelines.sections.probes import WORSE
 from pipelines.sections.view import MAJORITY, ONE_HUMAN
@@ -56,7 +56,7 @@ def body(context: Context) -> None:
         dataset = context.choice.dataset
         judge = controls.pick("bias", "judge", "Judge", judges, of=dataset, width=320)
         shown = controls.pick("bias", "show", "Show", list(SHOWN), shown=SHOWN, width=340)
-    rows = context.of_panel(bias_of, context.choice.rules, judge, features=True)
+    rows = context.rows("order", "features", "curves", "own answers", "probes", judge=judge)
     card = bias_card(rows, judge)
     _card(card)
     mine = [row for row in rows if row.subject in (judge, ONE_HUMAN, MAJORITY)]
@@ -74,7 +74,7 @@ def body(context: Context) -> None:
 def _judges(context: Context, compared: Compared) -> list[str]:
     """Judges by agreement, those that probes alone asked, and the baselines."""
     probed = context.of_panel(probed_judges, features=True)
-    names = ranked(compared, context.rows("agreement"))
+    names = ranked(compared, context.rows("references"))
     others = tables.named(compared.kinds, "judge", "baseline")
     return baselines_last(list(dict.fromkeys([*names, *others, *probed])), compared)
 

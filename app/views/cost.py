@@ -44,7 +44,7 @@ FRONT_AXIS = figures.Axis("resamples of the prompts in which nobody beats it")
 def body(context: Context) -> None:
     """Price per label and per label that matches, the front, time, and what was spent when."""
     compared = context.compared()
-    rows = context.rows("agreement", "cost")
+    rows = context.rows("references", "prices", "value")
     parts.lead(section_title("cost", rows))
     frame.live_runs(context.seen.store)
     names = [*tables.named(compared.kinds, "human")[:MOST], *ranked(compared, rows)[:MOST]]

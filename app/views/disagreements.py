@@ -17,6 +17,7 @@ from data.browse import SHOWN_CHARACTERS, Show, Wanted, file_texts, page_of, who
 from data.tags import tagged
 from pipelines.findings import judges_by_agreement
 from pipelines.one_judge import confidently_against
+from pipelines.section_parts import USABLE, narrowed
 from pipelines.wording import duration, money
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _filter(context: Context) -> Filter:
 def _of_labels(context: Context) -> tuple[Show, str | None, str | None]:
     """What the labels must say, and by which judge: its name and id."""
     compared_ = context.compared()
-    rows = context.rows("agreement")
+    rows = context.rows("references")
     show = controls.pick(VIEW, "show", "Show", list(words.SHOWS), shown=words.SHOWS,
                          of=context.choice.dataset, default=_default(context, compared_, rows),
                          width=400)  # fmt: skip
@@ -143,7 +144,7 @@ def _one_of(
 
 def _default(context: Context, compared_: Compared, rows: Sequence[Estimate]) -> Show:
     """What to show first: the most telling list that holds anything."""
-    if context.of_panel(confidently_against, context.rules).n_items:
+    if context.of_panel(confidently_against, narrowed(context.rules, (USABLE,))).n_items:
         return Show.CONFIDENT
     if judges_by_agreement(rows):
         return Show.AGAINST

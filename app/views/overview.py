@@ -16,7 +16,8 @@ from pipelines.findings import (
     judge_sentence,
     judges_by_agreement,
 )
-from pipelines.one_judge import confidently_against, differences_of_all
+from pipelines.one_judge import confidently_against
+from pipelines.section_parts import USABLE, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +36,11 @@ LARGEST = figures.Axis("points more often than humans; for the order, than half"
 
 def needs(reader: Context | Reader) -> tuple[Compared, list[Estimate], Against]:
     """All that is read for this view; the server reads it before the first browser comes."""
-    apart = reader.of_panel(differences_of_all, reader.rules, features=True)
-    first = reader.of_panel(confidently_against, reader.rules)
-    return reader.compared(), [*reader.rows("agreement", "cost"), *apart], first
+    rows = reader.rows("references", "prices", "order", "differences")
+    if not judges_by_agreement(rows):
+        rows += reader.rows("kappas")
+    first = reader.of_panel(confidently_against, narrowed(reader.rules, (USABLE,)))
+    return reader.compared(), rows, first
 
 
 def body(context: Context) -> None:

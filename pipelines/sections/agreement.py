@@ -48,6 +48,14 @@ NO_REFERENCE = "no comparison that both labelled has a label to compare with"
 
 def agreement_rows(view: View) -> Iterator[Estimate]:
     """All agreement rows of one slice."""
+    yield from reference_rows(view)
+    yield from kappa_rows(view)
+    named = [k for k, who in enumerate(view.panel.annotators) if not who.anonymous]
+    yield from in_threads(lambda k: _coverage(view, k), named)
+
+
+def reference_rows(view: View) -> Iterator[Estimate]:
+    """Judges with one human beside the ceiling, with a majority or gold, and with the best one."""
     annotators = view.panel.annotators
     any_humans = bool(view.panel.indices(AnnotatorKind.HUMAN))
     if not any_humans and view.name == ALL:
@@ -58,9 +66,6 @@ def agreement_rows(view: View) -> Iterator[Estimate]:
     yield from found
     if view.name == ALL:
         yield from _differences(view, found)
-    yield from kappa_rows(view)
-    named = [k for k, who in enumerate(annotators) if not who.anonymous]
-    yield from in_threads(lambda k: _coverage(view, k), named)
 
 
 def _agreement_of(view: View, k: int, *, any_humans: bool) -> Iterator[Estimate]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.records import AnnotatorKind
-from pipelines.sections.features import difference_rows, feature_rows
+from pipelines.sections.features import curve_rows, difference_rows, feature_rows
 from pipelines.sections.own_answers import own_answer_rows
 from pipelines.sections.position import position_rows
 from pipelines.sections.probes import probe_rows
@@ -23,26 +23,38 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def bias_rows(view: View, judge: str | None = None) -> Iterator[Estimate]:
-    """All rows of one slice: each judge, and the humans as one.
-
-    With `judge`, features and own answers of that one alone: they take nearly all of the time.
-    """
-    subjects = list(_subjects(view))
-    for name, counts in subjects:
-        yield from position_rows(view, name, counts)
-    wanted = [each for each in subjects if judge in (None, each[0]) or each[0] == ONE_HUMAN]
-    yield from feature_rows(view, wanted)
-    yield from own_answer_rows(view, judge)
+def bias_rows(view: View) -> Iterator[Estimate]:
+    """All rows of one slice: each judge, and the humans as one."""
+    yield from order_rows(view)
+    yield from feature_rows_of(view)
+    yield from curve_rows_of(view)
+    yield from own_answer_rows(view)
     yield from probe_rows(view)
 
 
-def first_look_rows(view: View) -> Iterator[Estimate]:
-    """What takes little time of all: what the order does, and differences from humans (L1)."""
-    subjects = list(_subjects(view))
-    for name, counts in subjects:
+def order_rows(view: View) -> Iterator[Estimate]:
+    """What the order in which responses are shown does."""
+    for name, counts in _subjects(view):
         yield from position_rows(view, name, counts)
-    yield from difference_rows(view, subjects)
+
+
+def difference_from_humans_rows(view: View) -> Iterator[Estimate]:
+    """Differences from humans (L1) without adjustment, which take little time of all."""
+    yield from difference_rows(view, list(_subjects(view)))
+
+
+def feature_rows_of(view: View, judge: str | None = None) -> Iterator[Estimate]:
+    """What the responses hold that are chosen (L1, L2): of one judge, or of all."""
+    yield from feature_rows(view, _beside_humans(view, judge))
+
+
+def curve_rows_of(view: View, judge: str | None = None) -> Iterator[Estimate]:
+    """The same as the difference grows."""
+    yield from curve_rows(view, _beside_humans(view, judge))
+
+
+def _beside_humans(view: View, judge: str | None) -> list[tuple[str, Floats]]:
+    return [each for each in _subjects(view) if judge in (None, each[0]) or each[0] == ONE_HUMAN]
 
 
 def _subjects(view: View) -> Iterator[tuple[str, Floats]]:

@@ -40,10 +40,21 @@ BEATEN = "beaten by the estimates"
 
 def cost_rows(view: View) -> Iterator[Estimate]:
     """Cost and time of labels: each annotator that has a name, and all humans as one."""
-    subjects = list(_subjects(view))
-    for labels in subjects:
+    yield from price_rows(view)
+    yield from value_rows(view)
+
+
+def price_rows(view: View) -> Iterator[Estimate]:
+    """What 1,000 labels cost and take."""
+    for labels in _subjects(view):
         yield from _per_1000(view, labels, "cost_usd_per_1000", labels.cost, "usd")
         yield from _per_1000(view, labels, "seconds_per_1000", labels.seconds, "seconds")
+
+
+def value_rows(view: View) -> Iterator[Estimate]:
+    """What 1,000 labels that match cost, and who is unbeaten."""
+    subjects = list(_subjects(view))
+    for labels in subjects:
         yield from _per_match(view, labels)
     yield from _front(view, subjects)
 

@@ -73,8 +73,6 @@ def feature_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator
     for name, by_order in subjects:
         if name != ONE_HUMAN and view.panel.features:
             yield from _adjusted(view, name, by_order, humans)
-    if view.name == ALL:
-        yield from _curves(view, counts)
 
 
 def difference_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator[Estimate]:
@@ -110,16 +108,20 @@ def _chosen(
         yield undefined(view, SECTION, statistic, name, feature, why)
 
 
-def _curves(view: View, counts: dict[str, Floats]) -> Iterator[Estimate]:
+def curve_rows(view: View, subjects: Sequence[tuple[str, Floats]]) -> Iterator[Estimate]:
     """How often the response with more is chosen as the difference grows: majority, then judges.
 
-    Ties half, every comparison weighing the same; fifths of the comparisons that differ.
+    Ties half, every comparison weighing the same; fifths of the comparisons that differ. Nothing
+    without humans, and nothing in slices.
     """
-    subjects = {MAJORITY: one_hot(view.majority), **counts}
+    counts = {name: by_order.sum(axis=0) for name, by_order in subjects}
+    if counts.pop(ONE_HUMAN, None) is None or view.name != ALL:
+        return
+    counts = {MAJORITY: one_hot(view.majority), **counts}
     for feature, values in view.panel.features.items():
         difference = values[view.keep]
         fifths = parts_of(difference)
-        for name, mine in subjects.items():
+        for name, mine in counts.items():
             with np.errstate(invalid="ignore"):
                 chosen = (1 + np.sign(difference) * _mean_score(mine)) / 2
             for part in range(int(fifths.max(initial=-1)) + 1):
