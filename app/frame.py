@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.loading import Compared, Reader, Snapshot
     from pipelines.estimates import Estimate
     from pipelines.sections.view import Rules
+    from pipelines.strategy import Match
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ VIEWS = {
     "sql": "SQL",
 }
 READING = "Reading the labels and comparing the annotators"
+TRYING = "Trying every strategy that the labels allow"
 AGE_SECONDS = 5
 RETRY_SECONDS = 5
 LIVE_SECONDS = 3
@@ -79,6 +81,13 @@ class Context:
         """`function(panel, *arguments)`, made once; see `loading.of_panel`."""
         with st.spinner(READING):
             return self._reader().of_panel(function, *arguments, features=features)
+
+    def of_tried(
+        self, match: Match, function: Callable[..., T], *arguments: Hashable, by: str | None = None
+    ) -> T:
+        """`function(tried, *arguments)`, made once; see `loading.of_tried`."""
+        with st.spinner(TRYING):
+            return self._reader().of_tried(match, function, *arguments, by=by)
 
     def of_store(self, function: Callable[..., T], *arguments: Hashable) -> T:
         """`function(connection, *arguments)`, made once; see `loading.of_store`."""

@@ -38,7 +38,8 @@ LATELY_SECONDS = 2.0  # the age of what is read without regard to the version
 LATELY_WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 1.0  # how long who wants newer data waits before seeing the old again
 MOST_RESULTS = 256
-MOST_LARGE = 3
+MOST_LARGE = 5  # such as the labels, the same with features, strategies tried on them
+MOST_APART = 3
 LARGE_LABELS = 100_000  # below, reading takes hardly longer than starting a process
 REST = 9.0  # times as long as reading anew took nothing is read anew: a tenth of one processor
 ROUNDS = 3  # of reading anew what was first asked for meanwhile
@@ -192,7 +193,7 @@ class Reads:
             if not (found := self._apart.get(dataset)) or found.ended:
                 found = self._apart[dataset] = Apart(answers, self.path, dict(self.versions))
             self._apart.move_to_end(dataset)
-            while len(self._apart) > MOST_LARGE:
+            while len(self._apart) > MOST_APART:
                 self._apart.popitem(last=False)
             return found
 

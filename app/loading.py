@@ -16,6 +16,7 @@ from app.keeping import WAIT_SECONDS, Keeper, Reads, Snapshot, beside, large
 from data import browse, queries
 from data.records import OVERALL, RunStatus
 from data.store import DEFAULT_PATH, Store, StoreLockedError
+from pipelines import strategy_tries
 from pipelines.features import count_and_read_features
 from pipelines.panel import read_panel
 from pipelines.probed import read_probed
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from data.store import Connection
     from pipelines.estimates import Estimate
     from pipelines.panel import Panel
+    from pipelines.strategy import Match, Tried
+    from pipelines.strategy_tries import Sliced
 
 T = TypeVar("T")
 
@@ -203,6 +206,51 @@ def _of_panel(
     return function(reads.need(dataset, read, dataset, criterion), *arguments)
 
 
+def of_tried(
+    seen: Snapshot,
+    dataset: str,
+    criterion: str,
+    rules: Rules,
+    match: Match,
+    function: Callable[..., T],
+    *arguments: Hashable,
+    by: str | None = None,
+) -> T:
+    """`function(tried, *arguments)` of the strategies tried on a data set, made once.
+
+    With `by`, a column of slices, `function(tried, sliced, *arguments)`.
+    """
+    key = (dataset, criterion, narrowed(rules, strategy_tries.RULES), match, by, function)
+    found: T = seen.reads.get(dataset, _of_tried, *key, *arguments)
+    return found
+
+
+@beside
+def _of_tried(
+    reads: Reads, dataset: str, criterion: str, rules: Rules, match: Match, by: str | None,
+    function: Callable[..., T], *arguments: Hashable,
+) -> T:  # fmt: skip
+    of = (dataset, criterion, rules, match)
+    tried: list[Any] = [reads.need(dataset, _tried, *of)]
+    if by is not None:
+        tried.append(reads.need(dataset, _tried_by, *of, by))
+    return function(*tried, *arguments)
+
+
+@large
+def _tried(reads: Reads, dataset: str, criterion: str, rules: Rules, match: Match) -> Tried:
+    panel = reads.need(dataset, _panel_with_features, dataset, criterion)
+    return strategy_tries.tried_on_all(panel, rules, match)
+
+
+@large
+def _tried_by(
+    reads: Reads, dataset: str, criterion: str, rules: Rules, match: Match, column: str
+) -> Sliced:
+    panel = reads.need(dataset, _panel_with_features, dataset, criterion)
+    return strategy_tries.tried_by(panel, rules, match, column)
+
+
 def of_store(
     seen: Snapshot, dataset: str | None, function: Callable[..., T], *arguments: Hashable
 ) -> T:
@@ -245,6 +293,13 @@ class Reader:
         """`function(panel, *arguments)`, made once; see `of_panel`."""
         wanted = (self.seen, self.dataset, self.criterion)
         return of_panel(*wanted, function, *arguments, features=features)
+
+    def of_tried(
+        self, match: Match, function: Callable[..., T], *arguments: Hashable, by: str | None = None
+    ) -> T:
+        """`function(tried, *arguments)`, made once; see `of_tried`."""
+        wanted = (self.seen, self.dataset, self.criterion, self.rules, match)
+        return of_tried(*wanted, function, *arguments, by=by)
 
     def of_store(self, function: Callable[..., T], *arguments: Hashable) -> T:
         """`function(connection, *arguments)`, made once; see `of_store`."""

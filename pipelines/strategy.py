@@ -250,7 +250,7 @@ class Choice:
     `selected` is the recommended one's figure on prompts that had no part in choosing it; `alike`
     are the places of those that cannot be told from the best, `needed` the prompts in all that
     would tell each of them apart, None where they are equal or it takes more than prompts. `items`
-    marks the comparisons of the slice that all were tried on, `prompts` their prompts.
+    marks the comparisons of the slice that all were tried on, `prompts` (n_items,) their prompts.
     """
 
     strategies: tuple[Strategy, ...]
@@ -265,19 +265,19 @@ class Choice:
     human_usd: float
     items: NDArray[np.bool_]
     prompts: NDArray[Any]
+    n_items: int
+    n_prompts: int
     left_out: int
     match: Match
     notes: tuple[str, ...]
 
-    @property
-    def n_items(self) -> int:
-        """Comparisons that the strategies were tried on."""
-        return len(self.prompts)
-
-    @property
-    def n_prompts(self) -> int:
-        """And their prompts."""
-        return int(self.prompts.max()) + 1
+    def without_items(self) -> Choice:
+        """The same with nothing of each comparison: a hundredth of the memory."""
+        bare = (
+            replace(each, own=each.own[:0], bought=0, human=None, label=None)
+            for each in self.strategies
+        )
+        return replace(self, strategies=tuple(bare), items=self.items[:0], prompts=self.prompts[:0])
 
     @property
     def more_prompts(self) -> int | None:
@@ -353,8 +353,8 @@ def choose(tried: Tried, goal: Goal) -> Choice:
     return Choice(
         strategies, means, costs, frontier(means, costs), found, selected, alike, needed,
         tuple(strategy_rows(tried, strategies, costs, selected, found)),
-        tried.human_usd, tried.items, tried.prompt, tried.left_out, match,
-        tuple(_notes(tried, found)),
+        tried.human_usd, tried.items, tried.prompt, len(tried.prompt), len(sums.n),
+        tried.left_out, match, tuple(_notes(tried, found)),
     )  # fmt: skip
 
 

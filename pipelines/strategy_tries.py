@@ -9,20 +9,21 @@ import numpy as np
 
 from data.errors import InputError
 from pipelines.estimates import ALL
+from pipelines.section_parts import UNPARSED
 from pipelines.sections.view import View
 from pipelines.slices import slice_codes
 from pipelines.strategy import Tried, choose
 from pipelines.strategy_slices import own_choice_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from pipelines.estimates import Estimate
     from pipelines.panel import Panel
     from pipelines.sections.view import Rules
     from pipelines.strategy import Choice, Goal, Match
+
+RULES = (UNPARSED,)  # what strategies depend on: neither a majority nor ties are ever decided
 
 
 def tried_on_all(panel: Panel, rules: Rules, match: Match) -> Tried:
@@ -58,11 +59,50 @@ def tried_by(panel: Panel, rules: Rules, match: Match, column: str) -> Sliced:
     return Sliced(column, tuple(tried), codes, tuple(lacking))
 
 
-def choices_by(
-    sliced: Sliced, everything: Tried, overall: Choice, goal: Goal, human_usd: float,
-    judges_usd: Mapping[str, float],
-) -> tuple[list[tuple[str, Choice]], list[Estimate]]:  # fmt: skip
-    """The choice of each slice at these prices, and what it is worth to follow them."""
-    choices = [(name, choose(each.at(human_usd, judges_usd), goal)) for name, each in sliced.slices]
-    own = own_choice_rows(everything.view, overall, goal, sliced.codes, sliced.column)
-    return choices, own
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars of a human label, and of a judge's by its name; None where not known."""
+
+    human: float | None
+    judges: tuple[tuple[str, float | None], ...]
+
+    def of(self, tried: Tried) -> Tried:
+        """What was tried, at these prices."""
+        judges = {name: _usd(usd) for name, usd in self.judges}
+        return tried.at(_usd(self.human), judges)
+
+
+def _usd(price: float | None) -> float:
+    return np.nan if price is None else price
+
+
+def known_prices(tried: Tried) -> Prices:
+    """What is known of the labels."""
+    judges = tuple((tried.name(k), _known(usd)) for k, usd in tried.usd.items())
+    return Prices(_known(tried.human_usd), judges)
+
+
+def _known(usd: float) -> float | None:
+    return usd if np.isfinite(usd) else None
+
+
+def chosen(tried: Tried, prices: Prices, goal: Goal) -> Choice:
+    """The choice at some prices, with nothing of each comparison."""
+    return choose(prices.of(tried), goal).without_items()
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The choice of each slice by its name, what it is worth to follow them, who lacks labels."""
+
+    choices: tuple[tuple[str, Choice], ...]
+    own: tuple[Estimate, ...]
+    lacking: tuple[str, ...]
+
+
+def chosen_by(tried: Tried, sliced: Sliced, prices: Prices, goal: Goal) -> Kinds:
+    """The choices of slices at some prices."""
+    overall = choose(prices.of(tried), goal)
+    choices = tuple((name, chosen(each, prices, goal)) for name, each in sliced.slices)
+    own = own_choice_rows(tried.view, overall, goal, sliced.codes, sliced.column)
+    return Kinds(choices, tuple(own), sliced.lacking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
-from math import isnan, nan
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,11 +119,12 @@ def test_kinds_have_a_line_each(small: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_known_price_is_shown_with_two_digits_and_kept_as_it_is() -> None:
-    assert strategy._known(0.499747) == 0.5
+    assert strategy._typed(0.499747) == 0.5
     assert strategy._exact(0.5, 0.499747) == 0.499747
     assert strategy._exact(0.51, 0.499747) == 0.51
-    assert strategy._known(nan) is None
-    assert isnan(strategy._exact(None, 0.499747))
+    assert strategy._typed(None) is None
+    assert strategy._exact(None, 0.499747) is None
+    assert strategy._exact(None, None) is None
 
 
 def test_without_labels_for_it_the_page_says_what_is_missing(

@@ -11,9 +11,20 @@ import pytest
 
 from pipelines.one_judge import whole
 from pipelines.panel import read_panel
-from pipelines.sections.view import Rules
+from pipelines.section_parts import narrowed
+from pipelines.sections.view import MajorityRule, Rules
+from pipelines.stats.agreement import TieRule
 from pipelines.strategy import Goal, Match, Tried, choose, choose_strategy
-from pipelines.strategy_tries import choices_by, tried_by, tried_on_all
+from pipelines.strategy_tries import (
+    RULES,
+    Prices,
+    chosen,
+    chosen_by,
+    known_prices,
+    tried_by,
+    tried_on_all,
+)
+from pipelines.strategy_words import sentences
 from tests.dashboards import COSTS, HUMAN_COST, make_store
 
 if TYPE_CHECKING:
@@ -91,9 +102,8 @@ def test_a_dearer_human_moves_the_choice_from_humans(tried: Tried) -> None:
 def test_slices_are_priced_alike(panel: Panel, tried: Tried) -> None:
     goal = Goal(n=1000, budget_usd=50)
     sliced = tried_by(panel, Rules(), Match.HUMAN, "category")
-    prices = {"careful": 0.02, "hasty": 0.01}
-    choices, _ = choices_by(sliced, tried.at(1.0, prices), choose(tried.at(1.0, prices), goal),
-                            goal, 1.0, prices)  # fmt: skip
+    prices = Prices(1.0, (("careful", 0.02), ("hasty", 0.01)))
+    choices = chosen_by(tried, sliced, prices, goal).choices
     assert {name for name, _ in choices} == {f"category={c}" for c in ("facts", "advice", "rare")}
     for _, choice in choices:
         assert choice.human_usd == 1.0
@@ -101,3 +111,33 @@ def test_slices_are_priced_alike(panel: Panel, tried: Tried) -> None:
     assert sum(choice.n_items for _, choice in choices) == 60
     assert not tried_by(replace(panel, category=np.full(60, None, dtype=object)), Rules(),
                         Match.HUMAN, "category").slices  # fmt: skip
+
+
+@pytest.mark.parametrize("goal", [Goal(), Goal(n=500, budget_usd=30), Goal(usd_per_point=2)])
+def test_a_choice_without_its_items_says_the_same(tried: Tried, goal: Goal) -> None:
+    whole_one, bare = choose(tried, goal), chosen(tried, known_prices(tried), goal)
+    assert bare.rows == whole_one.rows
+    assert (bare.n_items, bare.n_prompts) == (60, 60)
+    assert list(sentences(bare, goal)) == list(sentences(whole_one, goal))
+    for mine, theirs in zip(bare.strategies, whole_one.strategies, strict=True):
+        assert (mine.name, mine.policy) == (theirs.name, theirs.policy)
+        assert mine.own.size == 0
+        assert mine.human is None
+    assert bare.items.size == bare.prompts.size == 0
+
+
+def test_prices_not_known_stay_so(tried: Tried) -> None:
+    unknown = Prices(None, (("careful", 0.5), ("hasty", None)))
+    at = unknown.of(tried)
+    assert isnan(at.human_usd)
+    assert known_prices(at) == unknown
+
+
+@pytest.mark.parametrize("rules", [Rules(MajorityRule.SIGN), Rules(ties=TieRule.HALF)])
+def test_neither_majorities_nor_ties_matter_to_strategies(panel: Panel, rules: Rules) -> None:
+    for match in (Match.HUMAN, Match.MAJORITY):
+        plain, other = (
+            choose(tried_on_all(panel, each, match), Goal()) for each in (Rules(), rules)
+        )
+        assert plain.rows == other.rows
+    assert narrowed(rules, RULES) == Rules()

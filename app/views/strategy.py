@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from app import commands, controls, figures, frame, parts, tables, words, words_strategy
@@ -14,8 +13,8 @@ from data.errors import InputError
 from pipelines.estimates import ALL
 from pipelines.policy import place_of, policy_of, policy_text
 from pipelines.slices import COLUMNS
-from pipelines.strategy import Match, choose
-from pipelines.strategy_tries import choices_by, tried_by, tried_on_all
+from pipelines.strategy import Match
+from pipelines.strategy_tries import Prices, chosen, chosen_by, known_prices
 from pipelines.strategy_words import TARGET
 from pipelines.wording import money
 
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.frame import Context
-    from pipelines.strategy import Choice, Goal, Tried
+    from pipelines.strategy import Choice, Goal
 
 QUESTION = "Which feedback should be bought?"
-TRYING = "Trying every strategy that the labels allow"
 MOST_PRICES = 12
 BY_NONE = "none"
 BY = {BY_NONE: "Not by kind", "category": "By category", "length": "By length",
@@ -42,17 +40,15 @@ def body(context: Context) -> None:
                               shown=words_strategy.MATCHES, width=280)  # fmt: skip
         goal = _goal()
     try:
-        with st.spinner(TRYING):
-            tried = context.of_panel(tried_on_all, context.rules, match, features=True)
+        known = context.of_tried(match, known_prices)
     except InputError as error:
         _missing(context, error)
         return
-    human_usd, judges_usd = _prices(context, tried)
-    priced = tried.at(human_usd, judges_usd)
-    choice = choose(priced, goal)
+    prices = _prices(context, known)
+    choice = context.of_tried(match, chosen, prices, goal)
     _recommendation(choice, goal)
     _evidence(context, choice, goal)
-    _kinds(context, priced, choice, goal, human_usd, judges_usd)
+    _kinds(context, choice, prices, goal)
     _policy(context, choice, goal)
 
 
@@ -74,13 +70,13 @@ def _goal() -> Goal:
     return words_strategy.goal_of(name, int(n or 1000), value)
 
 
-def _prices(context: Context, tried: Tried) -> tuple[float, Mapping[str, float]]:
-    """The prices of a label: what was typed here, else what is known; NaN for neither."""
+def _prices(context: Context, known: Prices) -> Prices:
+    """The prices of a label: what was typed here, else what is known."""
     dataset = context.choice.dataset
-    judges = {tried.name(k): usd for k, usd in tried.usd.items()}
+    judges = dict(known.judges)
     with _row("filter-prices"):
         human = controls.number("strategy", "human_usd", "One human label, US dollars",
-                                default=_known(tried.human_usd), of=dataset, width=220)  # fmt: skip
+                                default=_typed(known.human), of=dataset, width=220)  # fmt: skip
         with st.popover("Judges' prices", type="tertiary", key="judge-prices"):
             st.text("US dollars for one label. It is for this page only; concord price keeps one.")
             shown, more = words_strategy.prices_asked(judges, MOST_PRICES)
@@ -88,28 +84,26 @@ def _prices(context: Context, tried: Tried) -> tuple[float, Mapping[str, float]]
                 judges[name] = _judge_price(dataset, name, judges[name])
             if more:
                 parts.muted(f"{more:,} more judges keep their known prices.", "more-prices")
-    return _exact(human, tried.human_usd), judges
+    return Prices(_exact(human, known.human), tuple(judges.items()))
 
 
-def _judge_price(dataset: str, name: str, usd: float) -> float:
+def _judge_price(dataset: str, name: str, usd: float | None) -> float | None:
     short = controls.short(name)
     with st.container(key=f"price-{short}", gap=None):
         st.text(name)
         asked = controls.number("strategy", f"usd_{short}", "US dollars for one label",
-                                default=_known(usd), of=dataset, hidden=True)  # fmt: skip
+                                default=_typed(usd), of=dataset, hidden=True)  # fmt: skip
     return _exact(asked, usd)
 
 
-def _known(usd: float) -> float | None:
+def _typed(usd: float | None) -> float | None:
     """A price as it is typed: two digits."""
-    return float(f"{usd:.2g}") if np.isfinite(usd) else None
+    return None if usd is None else float(f"{usd:.2g}")
 
 
-def _exact(asked: float | None, usd: float) -> float:
+def _exact(asked: float | None, usd: float | None) -> float | None:
     """What was typed; the known price itself where it was left as it stood."""
-    if asked is None:
-        return np.nan
-    return usd if asked == _known(usd) else asked
+    return usd if asked == _typed(usd) else asked
 
 
 def _recommendation(choice: Choice, goal: Goal) -> None:
@@ -161,10 +155,7 @@ def _qualities(choice: Choice, kinds: Mapping[str, str], target: str) -> None:
         st.vega_lite_chart(drawn, width="stretch", key="altair-frontier")
 
 
-def _kinds(
-    context: Context, tried: Tried, choice: Choice, goal: Goal, human_usd: float,
-    judges_usd: Mapping[str, float],
-) -> None:  # fmt: skip
+def _kinds(context: Context, choice: Choice, prices: Prices, goal: Goal) -> None:
     """Whether kinds of comparisons, such as objective and subjective ones, deserve their own."""
     parts.section("Do kinds of comparisons deserve strategies of their own?", "kinds")
     with _row("filter-kinds"):
@@ -172,19 +163,18 @@ def _kinds(
     if by == BY_NONE:
         parts.muted("Objective and subjective kinds may: choose how to tell kinds apart.", "kinds")
         return
-    with st.spinner(TRYING):
-        sliced = context.of_panel(tried_by, context.rules, choice.match, by, features=True)
-    choices, own = choices_by(sliced, tried, choice, goal, human_usd, judges_usd)
+    kinds = context.of_tried(choice.match, chosen_by, prices, goal, by=by)
+    choices = kinds.choices
     if not choices:
         parts.muted(words_strategy.NO_SLICES, "kinds")
         return
-    parts.lines(words_strategy.slice_lines(choice, choices, own), "sentences-kinds")
+    parts.lines(words_strategy.slice_lines(choice, choices, kinds.own), "sentences-kinds")
     shown = words_strategy.slice_table([(ALL, choice), *choices], goal)
     parts.table(shown, key="kinds")
     behind = [row for _, each in choices for row in each.rows if row.subject in _chosen(each)]
-    parts.rows_behind("kinds", shown, tables.file_rows([*behind, *own]))
-    if sliced.lacking:
-        parts.muted(words_strategy.lacking(sliced.lacking), "lacking")
+    parts.rows_behind("kinds", shown, tables.file_rows([*behind, *kinds.own]))
+    if kinds.lacking:
+        parts.muted(words_strategy.lacking(kinds.lacking), "lacking")
 
 
 def _chosen(choice: Choice) -> set[str]:
