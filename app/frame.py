@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streamlit as st
 
 from app import commands, controls, loading, words
+from app.copying import to_copy
 from app.keeping import on_screen
 from data.errors import ConcordError
 from data.records import RunStatus
@@ -186,10 +187,10 @@ def _empty(store: str) -> None:
     st.title("No data yet", anchor=False)
     with st.container(key="lead"):
         st.text("This store holds no data set. Bring in labels of your own:")
-    st.code(commands.import_csv(store), language=None, wrap_lines=True)
+    to_copy(commands.import_csv(store), "import")
     with st.container(key="lead-2"):
         st.text("Or look around first, with a bundled sample: no key and no network needed.")
-    st.code(commands.demo(), language=None, wrap_lines=True)
+    to_copy(commands.demo(), "demo")
 
 
 def _unavailable(error: ConcordError, store: str) -> None:
@@ -197,8 +198,8 @@ def _unavailable(error: ConcordError, store: str) -> None:
     with st.container(key="lead"):
         st.text(f"{error.what}.")
         st.text(error.fix)
-    st.code(commands.import_csv(store), language=None, wrap_lines=True)
-    st.code(commands.demo(), language=None, wrap_lines=True)
+    to_copy(commands.import_csv(store), "import")
+    to_copy(commands.demo(), "demo")
 
 
 def _locked(store: str, error: ConcordError) -> None:

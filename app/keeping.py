@@ -91,14 +91,16 @@ class Reads:
         self.path = path
         self.versions = versions
         self.labels = labels or {}
+        self._store: Store | None = None
         self._apart: OrderedDict[str, Apart] = OrderedDict()
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def open(self, wait_seconds: float | None = None) -> Store:
+    def open(self) -> Store:
         """The store for reading, with little patience for others who hold it."""
-        wait = WAIT_SECONDS if wait_seconds is None else wait_seconds
-        return Store(self.path, upgrade=False, wait_seconds=wait)
+        if self._store is None:  # which looks once at what wrote the file
+            self._store = Store(self.path, upgrade=False, wait_seconds=WAIT_SECONDS)
+        return self._store
 
     def get(self, dataset: str | None, function: Callable[..., T], *arguments: Hashable) -> T:
         """`function(reads, *arguments)`, made once for all who ask until the data set changes.

@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app import tables, words
+from app.copying import to_copy
 from app.drawing import specification
 from pipelines.estimates import ALL
 from pipelines.wording import EXPLAINED, NOT_KNOWN, STATISTICS
@@ -178,4 +179,4 @@ def next_step(why: str, command: str) -> None:
     with st.container(key="next"):
         st.subheader("Next step", anchor=False)
         st.text(why)
-        st.code(command, language=None, wrap_lines=True)
+        to_copy(command, "next")

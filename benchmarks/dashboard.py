@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
 
 DATASET = "big"
-END = ".st-key-next [data-testid=stCode]"  # every view closes with a command
+END = ".st-key-copy-next button"  # every view closes with a command
 SECONDS = 60_000
 CLICK_SECONDS = 10_000
 LINKS = ".st-key-nav a[data-testid=stPageLink-NavLink]"

@@ -54,7 +54,8 @@ def titles(app: AppTest) -> list[str]:
 
 
 def commands(app: AppTest) -> list[str]:
-    return [element.value for element in app.code]
+    """What can be copied: text in a container for it, which stands alone there."""
+    return [text for text in texts(app) if text.startswith("concord ")]
 
 
 def asked(app: AppTest, name: str) -> str | None:

@@ -126,7 +126,7 @@ class Visit:
 
     def settle(self) -> None:
         """Wait for the end of the page: every view closes with a command."""
-        self.page.wait_for_selector(".st-key-next [data-testid=stCode]", timeout=SECONDS)
+        self.page.wait_for_selector(".st-key-copy-next button", timeout=SECONDS)
         self.page.wait_for_selector("[data-test-script-state=notRunning]", timeout=SECONDS)
 
     def strangers(self, port: int) -> list[str]:

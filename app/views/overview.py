@@ -34,25 +34,38 @@ LARGEST = figures.Axis("points more often than humans; for the order, than half"
                        unit="share difference", zero=0.0)  # fmt: skip
 
 
-def needs(reader: Context | Reader) -> tuple[Compared, list[Estimate], Against]:
-    """All that is read for this view; the server reads it before the first browser comes."""
-    rows = reader.rows("references", "prices", "order", "differences")
-    if not judges_by_agreement(rows):
-        rows += reader.rows("kappas")
-    first = reader.of_panel(confidently_against, narrowed(reader.rules, (USABLE,)))
-    return reader.compared(), rows, first
+def needs(reader: Reader) -> None:
+    """Read what this view shows, in its order, before the first browser comes."""
+    _agreement(reader)
+    reader.compared()
+    _against(reader)
+    _differences(reader)
+
+
+def _agreement(reader: Context | Reader) -> list[Estimate]:
+    rows = reader.rows("references", "prices")
+    return rows if judges_by_agreement(rows) else [*rows, *reader.rows("kappas")]
+
+
+def _against(reader: Context | Reader) -> Against:
+    return reader.of_panel(confidently_against, narrowed(reader.rules, (USABLE,)))
+
+
+def _differences(reader: Context | Reader) -> list[Estimate]:
+    return reader.rows("order", "differences")
 
 
 def body(context: Context) -> None:
     """The finding, a sentence on each judge, and three figures beside each other."""
-    compared, rows, first = needs(context)
+    rows = _agreement(context)
     judges = judges_by_agreement(rows)
     parts.lead(headline(rows))
     _sentences(rows, [name for name in judges if name not in BASELINES][1:])
     parts.muted(words.facts(context.dataset), "facts")
     frame.live_runs(context.seen.store)
-    _look_first(first)
-    _figures(compared, rows, judges)
+    _look_first(_against(context))
+    rows += _differences(context)
+    _figures(context.compared(), rows, judges)
     step = commands.after_overview(context.seen.store, context.choice.dataset, rows)
     parts.next_step(*step)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import commands, controls, frame, loading, parts, words, words_runs
+from app.copying import to_copy
 from data import run_facts
 from data.errors import ConcordError
 from data.records import RunStatus
@@ -169,12 +170,12 @@ def _batches(found: RunFacts) -> None:
 
 
 def _judge(found: RunFacts) -> None:
-    """The judge as it was when it ran: somebody's texts, so as code."""
+    """The judge as it was when it ran."""
     if found.judge_file is None:
         return
     with st.expander("The judge as it ran", key="more-judge"):
         said = json.dumps(found.judge_file, indent=2, ensure_ascii=False)
-        st.code(said, language=None, wrap_lines=True)
+        to_copy(said, "judge")
 
 
 if __name__ == "__main__":
