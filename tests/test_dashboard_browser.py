@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -210,6 +211,19 @@ def test_hostile_names_are_shown_as_they_are(
     assert hostile(listener.at, "prompt") in shown
     assert hostile(listener.at, "response") in page.locator(".st-key-text-response-a").inner_text()
     assert hostile(listener.at, "model") in page.locator(".st-key-name-response-a").inner_text()
+
+
+def test_a_command_is_copied_as_it_stands(
+    visit: Visit, served: Served, listener: Listener, hostile_set: str
+) -> None:
+    visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visit.open(served.url("bias", f"dataset={hostile_set}"))
+    page.click(".st-key-copy-next button")
+    page.get_by_role("button", name="Copied").wait_for(timeout=SECONDS)
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == page.locator(".st-key-verbatim-next").inner_text()
+    assert copied.startswith("concord probe ")
+    assert hostile(listener.at, "dataset") in "".join(shlex.split(copied))
 
 
 def test_links_between_views_keep_the_choice(visit: Visit, served: Served) -> None:
