@@ -44,7 +44,7 @@ from tests.provider import concord, judge_file  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 DATASET = "big"
 END = ".st-key-copy-next button"  # every view closes with a command
@@ -212,9 +212,14 @@ def start(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGS))
 
 
-def open_first(browser: Browser, url: str) -> tuple[Page, float]:
+def visitor(browser: Browser) -> BrowserContext:
+    """A browser that was never here: it loads all scripts."""
+    return browser.new_context(viewport={"width": 1280, "height": 900})
+
+
+def open_first(context: BrowserContext, url: str) -> tuple[Page, float]:
     """A fresh session; seconds from the navigation to the end of the content."""
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page = context.new_page()
     started = time.perf_counter()
     page.goto(url, timeout=SECONDS)
     settle(page)
@@ -333,19 +338,20 @@ def measure(server: Server, playwright: Playwright, writer: bool) -> None:
     blank = browser.new_page()  # a browser that is open already, as a user's is
     blank.goto("about:blank")
     before = server.cpu()
-    page, first = open_first(browser, server.url())
+    page, first = open_first(visitor(browser), server.url())
     cpu = server.cpu() - before
     told = f"answers {server.ready_seconds:.2f} s after its start, first view {first:.2f} s"
     print(told, file=sys.stderr, flush=True)
     with reading(server.url()) if writer else ExitStack():
         measured = Measured(server, page)
         measured.views()
-        fresh, sentence = [], []
+        fresh, back, sentence = [], [], []
         with bare(server.log.parent, server.port + 1) as url:
             for _ in range(3):
-                other, taken = open_first(browser, server.url())
-                fresh.append(taken)
-                other.context.close()
+                other = visitor(browser)
+                for times in (fresh, back):
+                    times.append(open_first(other, server.url())[1])
+                other.close()
                 sentence.append(open_bare(browser, url))
         try:
             measured.filters()
@@ -357,6 +363,7 @@ def measure(server: Server, playwright: Playwright, writer: bool) -> None:
             ("server answers after its start", None, server.ready_seconds, server.ready_seconds, 0),
             ("first view, server just answered", 3.0, first, first, cpu),
             ("first view, fresh session later", 3.0, statistics.median(fresh), max(fresh), 0),
+            ("the same in a browser that was here", 3.0, statistics.median(back), max(back), 0),
             (
                 "a page of one sentence, bare Streamlit",
                 None,
