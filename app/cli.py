@@ -187,6 +187,9 @@ def import_(
     simulated: Annotated[
         bool, typer.Option(help="The labels are simulated; everything says so.")
     ] = False,
+    unlabelled: Annotated[
+        bool, typer.Option(help="The file holds comparisons that nobody has labelled yet.")
+    ] = False,
     repeat: Annotated[
         bool, typer.Option(help="Keep a second label of an annotator as a repeat.")
     ] = False,
@@ -200,6 +203,7 @@ def import_(
       concord import --template csv > labels.csv
       concord import csv labels.csv --dataset mine
       concord import csv table.csv --wide ann,bob --values 1=a,2=b,0=tie
+      concord import csv new.csv --unlabelled
       concord import pandalm path/to/pandalm
     """  # fmt: skip
     from app import importing
@@ -208,7 +212,7 @@ def import_(
         importing.print_template(template)
         return
     options = importing.options(
-        dataset, wide, rename or [], values, ignore or [], kind, anonymous, simulated
+        dataset, wide, rename or [], values, ignore or [], kind, anonymous, simulated, unlabelled
     )
     importing.run(store, source_format, path, options, repeat=repeat, as_json=as_json)
 

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from data.run_facts import Spent
 
 HEIGHT = 260
+MOST_DAYS = 14  # with hours and minutes on the axis
 MOST_NAMES = 8  # beyond them names would cover each other: the dots still say whose they are
 
 
 @kept
 def spending(spent: Sequence[Spent]) -> Chart:
     """US dollars spent so far, by the time of the replies (UTC)."""
-    x = alt.X("at:T", axis=quiet_axis(None, labelOverlap="greedy"), scale=alt.Scale(type="utc"))
+    when = "%Y-%m-%d" if _days(spent) > MOST_DAYS else "%b %-d, %H:%M"
+    times = quiet_axis(None, labelOverlap="greedy", format=when)
+    x = alt.X("at:T", axis=times, scale=alt.Scale(type="utc"))
     dollars = quiet_axis("US dollars spent so far", format="$,~r", labelOverlap="greedy")
     y = alt.Y("sum:Q", axis=dollars,
               scale=alt.Scale(zero=True, nice=True))  # fmt: skip
@@ -42,6 +45,12 @@ def spending(spent: Sequence[Spent]) -> Chart:
         ).encode(text="name:N", color=colour("ink")),
     ]  # fmt: skip
     return cast("Chart", alt.layer(*layers).properties(width="container", height=HEIGHT))
+
+
+def _days(spent: Sequence[Spent]) -> int:
+    """From the first reply to the last."""
+    times = [part.at for part in spent]
+    return (max(times) - min(times)).days if times else 0
 
 
 def _rows(spent: Sequence[Spent]) -> dict[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -35,8 +36,14 @@ def options(
     kind: str,
     anonymous: bool,
     simulated: bool,
+    unlabelled: bool,
 ) -> TabularOptions:
     """The command line's options as those of the reader."""
+    if unlabelled and (wide or values):
+        raise InputError(
+            f"--unlabelled beside --{'wide' if wide else 'values'}, which is about labels",
+            "Give one of them.",
+        )
     if kind not in list(AnnotatorKind):
         raise InputError(f"--kind {kind}: no such kind", f"One of: {', '.join(AnnotatorKind)}.")
     return TabularOptions(
@@ -48,6 +55,7 @@ def options(
         kind=AnnotatorKind(kind),
         anonymous=anonymous,
         simulated=simulated,
+        unlabelled=unlabelled,
     )
 
 
@@ -84,7 +92,11 @@ def run(
         print_imported(result)
     if as_json:
         print_json({"imported": [asdict(result) for result in results]})
-    say(f"next: concord report --store {store} --dataset {results[0].dataset}")
+    name = shlex.quote(results[0].dataset)
+    if options.unlabelled:
+        say(f"next: concord plan --store {store} --dataset {name} --judge JUDGE.toml")
+    else:
+        say(f"next: concord report --store {store} --dataset {name}")
 
 
 def _check(source_format: str, path: Path | None) -> None:

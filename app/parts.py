@@ -135,7 +135,8 @@ def table(
         key=key,
         hide_index=True,
         width="stretch",
-        height=ROW_PIXELS * (min(len(frame), most) + 1) + 3,
+        # half a row more where there are more rows: it shows that they can be scrolled
+        height=ROW_PIXELS * (min(len(frame), most) + 1) + (18 if len(frame) > most else 3),
         placeholder=NOT_KNOWN,
         column_config=_columns(frame),
         **options,

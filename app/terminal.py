@@ -126,7 +126,8 @@ def print_imported(result: Imported) -> None:
     say(f"  {result.labels_new:,} labels new{known}")
     names = result.annotators
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    say(f"  annotators: {', '.join(names[:8])}{more}")
+    if names:
+        say(f"  annotators: {', '.join(names[:8])}{more}")
     for skipped in result.skipped:
         say(f"  skipped {skipped.n:,}: {skipped.reason} (such as {skipped.example})")
     for note in result.notes:

@@ -332,7 +332,8 @@ def _priced(rows: Sequence[Estimate]) -> list[Estimate]:
 
 def time_title(rows: Sequence[Estimate]) -> str:
     """The span of times per 1,000 labels."""
-    known = sorted(_priced(find(rows, "seconds_per_1000")), key=lambda row: row.estimate or 0.0)
+    every = sorted(_priced(find(rows, "seconds_per_1000")), key=lambda row: row.estimate or 0.0)
+    known = [row for row in every if row.low is not None] or every  # not who labelled once or twice
     if not known:
         return "How long these labels took is not known: the source gives no times"
     if len(known) == 1:
@@ -386,7 +387,10 @@ def match(show: Show, total: int, judge: str | None) -> str:
 def no_match(show: Show) -> str:
     """What an empty filter means."""
     if show is Show.SWAPPED:
-        return "No comparison matches: none was labelled in both orders with different results."
+        return (
+            "No comparison matches: none that is left was labelled in both orders with different "
+            "results. Show all, or choose another filter."
+        )
     if show is Show.CONFIDENT:
         return (
             "No comparison matches: none that is left has two or more humans who all agree and a "

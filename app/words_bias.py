@@ -166,6 +166,9 @@ def primacy_title(rows: Sequence[Estimate]) -> str:
     known = [row for row in known if row.subject not in BASELINES] or known
     if not known:
         return "No preference changed with the order"
+    known = [row for row in known if row.low is not None]
+    if not known:
+        return "Too few preferences changed with the order to say where they go"
     most = max(known, key=lambda row: abs((row.estimate or 0.0) - 0.5))
     return (
         f"Of changed preferences, {figures_of(most)} of {most.subject}'s go to the one shown first"

@@ -38,6 +38,7 @@ BUTTONS = {
     Choice.SKIP: "Skip",
 }
 STRENGTHS = {1: "slightly", 2: "clearly", 3: "much"}
+NO_NAME = "Write a name first: it stands with your labels."
 WHO = (
     "Your labels are kept under a name. You are shown prompts and responses only: not the models, "
     "and not what others said. They count as human labels of this data set from now on, and enter "

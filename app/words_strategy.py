@@ -66,6 +66,7 @@ TERMS = {
     "human's label gains most over the judge's.",
     "not told apart": "The labels do not tell its quality from that of the recommended one.",
 }
+MISSING = "That needs a number above 0: until it is given, what follows is at any price."
 NO_SLICES = "There are no two kinds of comparisons to choose for here."
 
 
@@ -194,8 +195,8 @@ def tried_on(choice: Choice) -> str:
         return same
     return (
         f"{same} The recommended one has two figures: here it is held, as all are, against every "
-        "prompt; in the recommendation only against prompts that had no part in choosing it, as "
-        "the best of many looks better than it is where it was chosen."
+        "prompt; the recommendation says how well choosing in this way does on prompts that had "
+        "no part in it, as the best of many looks better than it is where it was chosen."
     )
 
 

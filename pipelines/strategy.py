@@ -51,7 +51,7 @@ from pipelines.stats.routing import (
 )
 from pipelines.strategy_rows import quality_rows, strategy_rows
 from pipelines.strategy_sums import PromptSums
-from pipelines.wording import percent
+from pipelines.wording import money, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -354,7 +354,7 @@ def choose(tried: Tried, goal: Goal) -> Choice:
         strategies, means, costs, frontier(means, costs), found, selected, alike, needed,
         tuple(strategy_rows(tried, strategies, costs, selected, found)),
         tried.human_usd, tried.items, tried.prompt, len(tried.prompt), len(sums.n),
-        tried.left_out, match, tuple(_notes(tried, found)),
+        tried.left_out, match, tuple(_notes(tried, found, goal)),
     )  # fmt: skip
 
 
@@ -684,7 +684,7 @@ def _missing(view: View, judges: Sequence[int], enough: NDArray[np.bool_]) -> tu
     )
 
 
-def _notes(tried: Tried, found: int | None) -> Iterator[str]:
+def _notes(tried: Tried, found: int | None, goal: Goal) -> Iterator[str]:
     unknown = [tried.name(k) for k in tried.judges if np.isnan(tried.usd[k])]
     who = (["humans"] if np.isnan(tried.human_usd) else []) + unknown
     if who:
@@ -703,7 +703,22 @@ def _notes(tried: Tried, found: int | None) -> Iterator[str]:
     if tried.match is Match.MAJORITY and tried.humans.sum(axis=1).max() < 3:
         yield "no comparison has labels of three humans: a majority of one is that human"
     if found is None:
-        yield "no strategy meets the goal" + (" at a known price" if who else "")
+        known = " at a known price" if who else ""
+        yield f"no strategy meets the goal{known}{_nearest(tried, goal)}"
+
+
+def _nearest(tried: Tried, goal: Goal) -> str:
+    """What comes nearest to a quality that nothing reaches, or to a budget."""
+    means = tried.sums.means
+    if goal.quality is not None:
+        best = int(np.argmax(means))
+        return f": the best, {tried.strategies[best].name}, matches in {percent(means[best])}"
+    costs = tried.sums.costs(np.array([each.usd for each in tried.strategies]))
+    if goal.budget_usd is None or not np.isfinite(costs).any():
+        return ""
+    least = int(np.nanargmin(costs))
+    usd = money(float(costs[least]) * goal.n)
+    return f": the cheapest, {tried.strategies[least].name}, costs {usd} for {goal.n:,}"
 
 
 def _of_lesson(lesson: Lesson) -> Iterator[str]:

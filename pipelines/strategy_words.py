@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelines.findings import figure_of, find
-from pipelines.strategy import Match
+from pipelines.stats.intervals import FEWEST_PROMPTS
+from pipelines.strategy import MATERIAL, Match
 from pipelines.strategy_slices import others_than
 from pipelines.wording import interval_of, money, points
 
@@ -39,9 +40,12 @@ def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
     rests = ""
     if figures:
         model = matcher(choice.match)
-        who = f"A {model} fitted to its labels" if model else "It"
-        rests = f" {who} matches {TARGET[choice.match]} in {figure_of(figures[0])}"
-        rests += " (on prompts that had no part in choosing it)."
+        who = f"a {model} fitted to labels" if model else "what is"
+        rests = f" On prompts that had no part in it, {who} chosen this way matches"
+        rests += f" {TARGET[choice.match]} in {figure_of(figures[0])}."
+    elif goal.quality is not None and choice.n_prompts >= FEWEST_PROMPTS:
+        rests = " Only just: without a tenth of the prompts nothing may reach it, so there is no "
+        rests += "figure on prompts that had no part in choosing."
     price = f", at {money(usd * goal.n)} for {goal.n:,}" if usd == usd else ""
     yield f"Recommended{_within(goal)}: {name}{price}.{rests}"
     if choice.alike:
@@ -50,6 +54,7 @@ def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
         if len(choice.alike) > len(shown):
             names += f"; and {len(choice.alike) - len(shown):,} more that the table marks"
         what = "May reach it too, and cost less" if goal.quality else "Cannot be told from the best"
+        names += _cheapest(choice, goal)
         undecided = _undecided(choice, goal)
         more = (
             f"; about {choice.more_prompts:,} prompts would tell one of them apart, now there are "
@@ -62,6 +67,15 @@ def sentences(choice: Choice, goal: Goal) -> Iterator[str]:
             yield undecided
     yield from _jury(choice)
     yield from _beside_humans(choice, found)
+
+
+def _cheapest(choice: Choice, goal: Goal) -> str:
+    """Of those alike the one that costs least, where that is materially less."""
+    usd = {k: float(choice.cost_usd[k]) for k in (choice.recommended or 0, *choice.alike)}
+    least = min(choice.alike, key=lambda k: (usd[k] != usd[k], usd[k]))
+    if not MATERIAL * usd[least] < usd[choice.recommended or 0]:
+        return ""
+    return f"; the cheapest is {choice.strategies[least].name}, at {money(usd[least] * goal.n)}"
 
 
 def _undecided(choice: Choice, goal: Goal) -> str | None:
@@ -170,5 +184,6 @@ def _beside_humans(choice: Choice, found: int) -> Iterator[str]:
             text += f", at {each} for each point on 1,000 comparisons"
         if not usd >= human:  # cheaper, or a price is not known
             for even in find(choice.rows, BREAK_EVEN, slice_name=where):
-                text += f"; below {money(even.estimate)} a label humans alone would cost less"
+                if even.estimate:
+                    text += f"; below {money(even.estimate)} a label humans alone would cost less"
     yield f"{text}."

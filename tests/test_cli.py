@@ -562,3 +562,18 @@ def test_a_data_set_of_several_criteria_says_which_one_it_is_about(run, labels_c
     assert "supported (criterion facts)" in out
     shown = json.loads(run("datasets", "show", "labels", "--json")[1])
     assert (shown["criterion"], shown["criteria"]) == ("facts", ["facts", "style"])
+
+
+def test_comparisons_without_labels_wait_for_judges(tmp_path, run):
+    (tmp_path / "new.csv").write_text("prompt,response_a,response_b\np,x,y yes\nq,x,z\n")
+    code, _, err = run("import", "csv", "new.csv", "--unlabelled")
+    assert code == 0, err
+    assert "2 comparisons new" in err
+    assert "annotators" not in err
+    assert "next: concord plan --store concord.duckdb --dataset new" in err
+    code, _, err = run("import", "csv", "new.csv", "--unlabelled", "--wide", "x")
+    assert code != 0
+    assert "--unlabelled beside --wide" in err
+    code, _, err = run("label", "--dataset", "new", "--judge", "longer")
+    assert code == 0, err
+    assert "4 labels, 0 failed" in err

@@ -246,3 +246,13 @@ def test_the_policy_is_one_that_route_reads(tried: Tried) -> None:
                          criterion="overall", simulated=False,
                          unparsed=UnparsedRule.DROP)  # fmt: skip
         assert PolicyFile.model_validate(tomllib.loads(policy_text(file))).name == name
+
+
+@pytest.mark.parametrize("budget", ["0", ""])
+def test_a_budget_of_nothing_is_asked_for(
+    budget: str, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = check(open_app(monkeypatch, small, "strategy", goal="budget", budget=budget))
+    assert words_strategy.MISSING in texts(app)
+    given = check(open_app(monkeypatch, small, "strategy", goal="budget", budget="20"))
+    assert words_strategy.MISSING not in texts(given)

@@ -115,6 +115,8 @@ def folder(concord, tmp_path):
     """What the pages take for granted: `mine`, a wide table, the public set that was fetched."""
     table = "item,ann,bob\n" + "".join(f"q{k},{k % 3},{(k * k) % 3}\n" for k in range(30))
     (tmp_path / "table.csv").write_text(table)
+    new = "prompt,response_a,response_b\n" + "".join(f"q{k}?,yes,no\n" for k in range(3))
+    (tmp_path / "new.csv").write_text(new)
     public = ROOT.parent / "shared" / "data" / "pandalm"
     if public.is_dir():
         shutil.copytree(public, tmp_path / "pandalm")

@@ -458,6 +458,21 @@ def test_wide_and_long_give_the_same_labels(tmp_path):
     }
 
 
+def test_comparisons_may_come_without_labels(tmp_path):
+    content = "prompt,response_a,response_b,model_a\np,x,y,m\np,x,z,m\np,x,y,m\n"
+    found = read_text(tmp_path, content, unlabelled=True)
+    assert (len(found.comparisons), len(found.labels), found.annotators) == (2, 0, ())
+    assert not any("shown first" in note for note in found.notes)
+    assert "--unlabelled" in refused(tmp_path, content)  # never by itself
+
+
+@pytest.mark.parametrize("column", ["annotator", "preference", "shown", "cost_usd", "created_at"])
+def test_what_belongs_to_a_label_contradicts_that_there_is_none(tmp_path, column):
+    message = refused(tmp_path, f"source_id,{column}\n1,\n", unlabelled=True)
+    assert f"{column!r} belongs to labels" in message
+    assert f"--ignore {column}" in message
+
+
 def test_wide_columns_may_be_renamed_to_the_annotators_names(tmp_path):
     content = "item,annotator1,annotator2\n1,1,0\n"
     material = read_text(

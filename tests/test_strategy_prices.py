@@ -141,3 +141,23 @@ def test_neither_majorities_nor_ties_matter_to_strategies(panel: Panel, rules: R
         )
         assert plain.rows == other.rows
     assert narrowed(rules, RULES) == Rules()
+
+
+def test_of_those_alike_the_cheapest_is_named(tried: Tried) -> None:
+    prices = Prices(1.0, (("careful", 0.3), ("hasty", 0.001)))
+    found = chosen(tried, prices, Goal())
+    alike = replace(found, recommended=0, alike=tuple(range(1, len(found.strategies))),
+                    needed=(None,) * (len(found.strategies) - 1))  # fmt: skip
+    cheapest = min(alike.alike, key=lambda k: found.cost_usd[k])
+    [line] = [text for text in sentences(alike, Goal()) if text.startswith("Cannot be told")]
+    assert f"the cheapest is {found.strategies[cheapest].name}, at " in line
+    same = replace(alike, cost_usd=np.ones(len(found.strategies)))
+    assert "the cheapest" not in " ".join(sentences(same, Goal()))
+
+
+def test_a_goal_that_nothing_meets_says_what_comes_nearest(tried: Tried) -> None:
+    prices = Prices(1.0, (("careful", 0.3), ("hasty", 0.1)))
+    [*_, note] = chosen(tried, prices, Goal(quality=0.999)).notes
+    assert note.startswith("no strategy meets the goal: the best, ")
+    [*_, note] = chosen(tried, prices, Goal(n=100, budget_usd=5)).notes
+    assert note == "no strategy meets the goal: the cheapest, hasty, costs $10 for 100"

@@ -84,7 +84,9 @@ def test_no_majority_of_several_and_rows_say_what_was_matched(blue):
     assert "not labels" in row.method
     assert any("not the labels that are bought" in note for note in choice.notes)
     assert set(choice.needed) <= {None}  # more prompts alone would not tell
-    assert "A reward model fitted to its labels matches" in " ".join(sentences(choice, Goal()))
+    assert "a reward model fitted to labels chosen this way matches" in " ".join(
+        sentences(choice, Goal())
+    )
 
 
 def test_one_human_and_a_judge_are_arms_of_the_data_fitting_experiment(tmp_path):

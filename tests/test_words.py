@@ -186,6 +186,9 @@ def test_what_costs_and_times_say() -> None:
     times = [cost("j", 30.0, "seconds_per_1000"), cost("k", 7200.0, "seconds_per_1000")]
     assert words.time_title(times) == "1,000 labels take 30 s (j) to 2.0 h (k)"
     assert "not known" in words.time_title([])
+    once = [*times, replace(cost("new", 3.0, "seconds_per_1000"), low=None, high=None)]
+    assert words.time_title(once) == words.time_title(times)  # one label is no pace
+    assert "new take 3 s" in words.time_title(once[2:])
     costs = {row.subject: row for row in rows[:2]}
     agreements = {"j": estimate("j", 0.6), HUMAN: estimate(HUMAN, 0.7)}
     assert words.value_title(costs, agreements, ["j", HUMAN]) == (

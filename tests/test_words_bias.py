@@ -157,3 +157,11 @@ def test_replacement_in_words() -> None:
     more = row("human_equivalence", None, unit="humans", note="more than 3 humans")
     assert wa.worth_line([more]) == "How many humans it is worth: more than 3 humans."
     assert wa.worth_line([]) is None
+
+
+def test_where_changed_preferences_go_is_said_of_enough_of_them() -> None:
+    few = row("primacy_share", 1.0, n_items=1, note="too few prompts for an interval (1 of 20)")
+    enough = row("primacy_share", 0.6, 0.55, 0.65, subject="k")
+    assert wb.primacy_title([few]).startswith("Too few preferences changed")
+    assert "of k's" in wb.primacy_title([few, enough])
+    assert wb.primacy_title([]) == "No preference changed with the order"

@@ -100,9 +100,11 @@ def _ask(why_not: str | None = None) -> None:
     with st.form("label-who", border=False, width=420):
         name = st.text_input("Your name", max_chars=60, key="label-asked")
         given = st.form_submit_button("Start labelling", type="primary")
-    if why_not and not given:
+    if given and not name.strip():
+        parts.muted(words_label.NO_NAME, "label-name")
+    elif why_not and not given:
         parts.muted(why_not, "label-name")
-    if given and name.strip():
+    elif given:
         st.session_state[NAME] = name.strip()
         st.rerun()
 

@@ -38,7 +38,9 @@ def body(context: Context) -> None:
         match = controls.pick("strategy", "match", "A label is right that matches",
                               [Match.HUMAN, Match.MAJORITY],  # no reward models: they take long
                               shown=words_strategy.MATCHES, width=280)  # fmt: skip
-        goal = _goal()
+        goal, missing = _goal()
+    if missing:
+        parts.muted(missing, "goal")
     try:
         known = context.of_tried(match, known_prices)
     except InputError as error:
@@ -56,8 +58,8 @@ def _row(key: str) -> st.delta_generator.DeltaGenerator:
     return st.container(key=key, horizontal=True, vertical_alignment="bottom", gap="medium")
 
 
-def _goal() -> Goal:
-    """What is wanted, and for how many comparisons."""
+def _goal() -> tuple[Goal, str | None]:
+    """What is wanted, and for how many comparisons; what is missing for it."""
     name = controls.pick("strategy", "goal", "Wanted", list(words_strategy.GOALS),
                          shown=words_strategy.GOALS, width=280)  # fmt: skip
     value = None
@@ -67,7 +69,8 @@ def _goal() -> Goal:
             most=99.0 if name == words_strategy.QUALITY else None, width=220,
         )  # fmt: skip
     n = controls.number("strategy", "n", "Comparisons to label", default=1000.0, whole=True)
-    return words_strategy.goal_of(name, int(n or 1000), value)
+    missing = words_strategy.MISSING if name in words_strategy.ASKED and not value else None
+    return words_strategy.goal_of(name, int(n or 1000), value), missing
 
 
 def _prices(context: Context, known: Prices) -> Prices:

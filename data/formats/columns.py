@@ -66,8 +66,11 @@ def choose(
     wide: Collection[str] = (),
     rename: Mapping[str, str] | None = None,
     ignore: Collection[str] = (),
+    unlabelled: bool = False,
 ) -> dict[str, str]:
     """The columns of a file that are read, each with our name for it.
+
+    `unlabelled`: those of comparisons alone.
 
     `wide`, `rename` and `ignore` name the file's columns. The columns of `wide` keep their name,
     or the one they are renamed to: it is the annotator's. Raises InputError for any column that
@@ -85,8 +88,10 @@ def choose(
     if unknown:
         raise _unknown(unknown, rename, where)
     _need_once(chosen, where)
+    if unlabelled:
+        _need_no_labels(chosen, where)
     _need_one_form(chosen, annotators, where)
-    _need_columns(set(chosen.values()), bool(wide), where)
+    _need_columns(set(chosen.values()), bool(wide) or unlabelled, where)
     return chosen
 
 
@@ -168,6 +173,15 @@ def _need_one_form(chosen: Mapping[str, str], annotators: Sequence[str], where: 
         )
 
 
+def _need_no_labels(chosen: Mapping[str, str], where: str) -> None:
+    misfits = [name for name, ours in chosen.items() if ours not in OF_COMPARISON]
+    if misfits:
+        raise InputError(
+            f"{where}: {_listed(misfits)} belongs to labels, and --unlabelled says there are none",
+            f"Leave it out (--ignore {misfits[0]}), or import without --unlabelled.",
+        )
+
+
 def _need_columns(ours: Collection[str], wide: bool, where: str) -> None:
     missing = [] if wide else [name for name in ("annotator", "preference") if name not in ours]
     if "source_id" not in ours and not set(TEXTS) <= set(ours):
@@ -176,7 +190,7 @@ def _need_columns(ours: Collection[str], wide: bool, where: str) -> None:
         raise InputError(
             f"{where}: no column {', no column '.join(missing)}",
             "Add it, or say which column it is (--rename theirs=ours); columns that are one "
-            "annotator each are named by --wide.",
+            "annotator each are named by --wide; comparisons without any label are --unlabelled.",
         )
 
 

@@ -60,7 +60,8 @@ class TabularOptions:
     `dataset`: its name (None: the file's name without suffix). `wide`: the columns that are one
     annotator each. `rename`: the file's column to ours. `values`: the file's preference to a, b or
     tie. `ignore`: columns to leave out. `kind`: of annotators about whom the file says nothing.
-    `anonymous`: a human's name in the file may stand for several people.
+    `anonymous`: a human's name in the file may stand for several people. `unlabelled`: the rows are
+    comparisons that nobody has labelled yet.
     """
 
     dataset: str | None = None
@@ -71,6 +72,7 @@ class TabularOptions:
     kind: AnnotatorKind = AnnotatorKind.HUMAN
     simulated: bool = False
     anonymous: bool = False
+    unlabelled: bool = False
 
 
 class _Given(NamedTuple):
@@ -81,6 +83,10 @@ class _Given(NamedTuple):
     preference: pa.ChunkedArray
     status: pa.ChunkedArray
     skipped: tuple[Skipped, ...] = ()
+
+
+_NOBODY = pa.chunked_array([], pa.string())
+_NO_LABELS = _Given(pa.array([], pa.int64()), _NOBODY, _NOBODY, _NOBODY)
 
 
 def read(path: Path, options: TabularOptions | None = None, *, refers: bool = False) -> Material:
@@ -94,7 +100,10 @@ def read(path: Path, options: TabularOptions | None = None, *, refers: bool = Fa
     sheet, empty = _without_empty_rows(_sheet(path, options))
     by_id = refers and not distinct.has_texts(sheet)
     comparisons, items = distinct.distinct_comparisons(sheet)
-    given = _wide(sheet, options, known) if options.wide else _long(sheet, known)
+    if options.unlabelled:
+        given = _NO_LABELS
+    else:
+        given = _wide(sheet, options, known) if options.wide else _long(sheet, known)
     labels, notes = _labels(sheet, items, given)
     dataset = _dataset_name(path, options)
     return Material(
@@ -167,7 +176,12 @@ def _sheet(path: Path, options: TabularOptions) -> Sheet:
     sheet = reader(
         path,
         lambda names: choose(
-            names, str(path), wide=options.wide, rename=options.rename, ignore=options.ignore
+            names,
+            str(path),
+            wide=options.wide,
+            rename=options.rename,
+            ignore=options.ignore,
+            unlabelled=options.unlabelled,
         ),
     )
     need_no_nul(sheet)
@@ -294,7 +308,10 @@ def _labels(sheet: Sheet, items: pa.Array, given: _Given) -> tuple[pa.Table, lis
     labels = labels.append_column("preference", given.preference)
     labels = labels.append_column("status", given.status)
     labels = labels.select(LABELS.names).cast(LABELS)
-    return labels, [*_notes(sheet, n_naive), *_contradictions(sheet, labels)]
+    return labels, [
+        *_notes(sheet, n_naive, labelled=bool(len(labels))),
+        *_contradictions(sheet, labels),
+    ]
 
 
 def _probabilities(sheet: Sheet, name: str) -> pa.ChunkedArray:
@@ -322,9 +339,9 @@ def _contradictions(sheet: Sheet, labels: pa.Table) -> Iterator[str]:
         )
 
 
-def _notes(sheet: Sheet, n_naive: int) -> list[str]:
+def _notes(sheet: Sheet, n_naive: int, *, labelled: bool) -> list[str]:
     notes = []
-    if sheet.table["shown"].null_count == len(sheet.lines):
+    if sheet.table["shown"].null_count == len(sheet.lines) and labelled:
         notes.append("Which response was shown first is not recorded.")
     if n_naive:
         notes.append(f"{n_naive} times in created_at name no zone; they are read as UTC.")
