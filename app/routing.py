@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from app import commands
@@ -14,6 +14,8 @@ from judges.baselines import BASELINES
 from judges.config import library
 from pipelines.export import check_target, write_table
 from pipelines.policy import (
+    audit_in_words,
+    beyond,
     check_new,
     in_words,
     place_of,
@@ -21,17 +23,21 @@ from pipelines.policy import (
     read_policy,
     write_policy,
 )
-from pipelines.route import assign, route
+from pipelines.route import assign, before, route
 from pipelines.wording import money, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from data.assignments import Before
     from pipelines.policy import PolicyFile
     from pipelines.route import Routes
     from pipelines.sections.view import View
     from pipelines.strategy import Choice, Goal
+
+
+QUEUED = {"routed": "routed", "audit": "to audit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,18 @@ def save_of(path: Path | None, name: str | None, *, force: bool) -> Save | None:
 
 
 def save_policy(save: Save, choice: Choice, goal: Goal, view: View) -> None:
-    """Write the policy file, and say of what."""
-    panel = view.panel
+    """Write the policy file, and say of what, and what it costs beyond what was asked for."""
+    panel, place = view.panel, place_of(choice, save.name)
     policy = policy_of(
-        choice, place_of(choice, save.name), goal, dataset=panel.dataset,
+        choice, place, goal, dataset=panel.dataset,
         criterion=panel.criterion, simulated=panel.simulated, unparsed=view.rules.unparsed,
     )  # fmt: skip
     write_policy(policy, save.path, force=save.force)
     say(f"wrote {save.path}: {policy.name}")
+    if missed := beyond(choice, place, goal):
+        say(f"note: {missed}")
+    if audit := audit_in_words(policy, goal.n):
+        say(f"note: {audit}; concord route --audit 0 leaves it out")
 
 
 def run_route(
@@ -75,6 +85,7 @@ def run_route(
     store = Store(path)
     take_up_if_possible(store)
     routes = route(store, policy, chosen_dataset(store, dataset), audit)
+    found = before(store, routes)
     if not dry_run:
         assign(store, routes)
     if target is not None:
@@ -82,10 +93,10 @@ def run_route(
     told = _commands(policy, routes, path)
     if as_json:
         print_json({**_counts(routes), "policy": routes.policy, "commands": told,
-                    "stored": not dry_run})  # fmt: skip
+                    "before": asdict(found), "stored": not dry_run})  # fmt: skip
     else:
         _print(policy, routes)
-    for note in routes.notes:
+    for note in (*routes.notes, *_about_before(found)):
         say(f"note: {note}")
     for command in told:
         say(f"missing labels: {command}")
@@ -122,6 +133,23 @@ def _lines(policy: PolicyFile, routes: Routes) -> Iterator[tuple[str, int, str]]
     yield "in all", len(routes.table), ""
 
 
+def _about_before(found: Before) -> Iterator[str]:
+    """What becomes of assignments of the same policy, and which of others wait."""
+    counts = {"withdrawn": found.withdrawn, "with another queue or probability": found.replaced,
+              "kept with their probability, as a human has labelled them": found.kept}  # fmt: skip
+    if any(counts.values()):
+        said = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+        yield f"of what this policy had assigned before: {said}"
+    if found.withdrawn and found.kept:
+        yield (
+            "those kept are fewer than their probability says: before concord audit, route by the "
+            "policy and --audit of before, which brings back the others"
+        )
+    for name, queues in found.elsewhere.items():
+        said = " and ".join(f"{n:,} {QUEUED[queue]}" for queue, n in queues.items())
+        yield f"{said} of the policy {name!r} still wait for a human in this data set"
+
+
 def _commands(policy: PolicyFile, routes: Routes, path: Path) -> list[str]:
     """What buys the labels that are missing; a judge that does not ship has a file of its own."""
     ships = {*library(), *BASELINES}
@@ -133,10 +161,13 @@ def _commands(policy: PolicyFile, routes: Routes, path: Path) -> list[str]:
 
 
 def _next(routes: Routes, path: Path, target: Path | None, *, dry_run: bool) -> str:
-    if not routes.to_humans + routes.audit:
-        return "nothing goes to a human"
+    asked = routes.to_humans + routes.audit
     if dry_run:
         return "nothing was stored: without --dry-run it is"
+    if not asked:
+        return "nothing goes to a human by this policy"
+    if routes.labelled == asked:
+        return "next: nothing, as all that goes to a human is labelled by one already"
     file = f"label those with a queue in {target} and import them" if target else ""
     app = f"label them in {commands.line('concord', 'app', '--store', str(path))}, view Label"
     return f"next: {app}{f'; or {file}' if file else '; --out FILE writes them'}"

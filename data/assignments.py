@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -21,6 +22,21 @@ class Queue(StrEnum):
     AUDIT = "audit"
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What assigning anew does to the assignments there are, and who else waits.
+
+    Of the same policy: `replaced` get another queue or probability, `withdrawn` go, and `kept` stay
+    though they are not assigned any more, as humans have labelled them. `elsewhere`: by another
+    policy's name and queue, what no human has labelled.
+    """
+
+    replaced: int
+    withdrawn: int
+    kept: int
+    elsewhere: dict[str, dict[str, int]]
+
+
 COMPARISONS = """
 SELECT comparison_id::VARCHAR AS comparison_id, source_id,
        comparison_id IN (SELECT comparison_id FROM labels JOIN annotators USING (annotator_id)
@@ -35,16 +51,48 @@ FROM assignments
 WHERE dataset = $dataset AND ($policy IS NULL OR policy = $policy)
 ORDER BY policy, assignments.comparison_id
 """
-# What stays as it was keeps its time: assigning the same again changes nothing.
-STAGE = """
-CREATE OR REPLACE TEMP TABLE staged_assignments AS
-SELECT $dataset AS dataset, arriving.comparison_id::UUID AS comparison_id, arriving.queue,
-       $policy AS policy, arriving.score, arriving.sampling_probability,
-       coalesce(known.assigned_at, $now) AS assigned_at
-FROM arriving_assignments arriving LEFT JOIN assignments known
-    ON known.dataset = $dataset AND known.policy = $policy
-    AND known.comparison_id = arriving.comparison_id::UUID AND known.queue = arriving.queue
-    AND known.sampling_probability = arriving.sampling_probability
+# Answered: a human has labelled it since, or elsewhere with its probability.
+KNOWN = """
+WITH known AS (
+    SELECT comparison_id, queue, score, sampling_probability, assigned_at, EXISTS (
+        FROM labels JOIN annotators USING (annotator_id)
+        WHERE labels.comparison_id = assignments.comparison_id AND kind = 'human'
+            AND status = 'ok' AND (labels.created_at >= assignments.assigned_at
+                OR labels.sampling_probability = assignments.sampling_probability)) AS answered
+    FROM assignments WHERE dataset = $dataset AND policy = $policy),
+arriving AS (
+    SELECT comparison_id::UUID AS comparison_id, queue, score, sampling_probability
+    FROM arriving_assignments)
+"""
+# What stays as it was keeps its time: assigning the same again changes nothing. What is answered
+# stays. All draws are by one number, so asked by either of two has the larger probability.
+STAGE = f"""
+CREATE OR REPLACE TEMP TABLE staged_assignments AS {KNOWN}
+SELECT $dataset AS dataset, comparison_id, coalesce(arriving.queue, known.queue) AS queue,
+       $policy AS policy, coalesce(arriving.score, known.score) AS score,
+       CASE WHEN answered THEN greatest(known.sampling_probability, arriving.sampling_probability)
+            ELSE arriving.sampling_probability END AS sampling_probability,
+       CASE WHEN answered OR (known.queue = arriving.queue
+                AND known.sampling_probability = arriving.sampling_probability)
+            THEN known.assigned_at ELSE $now END AS assigned_at
+FROM arriving FULL JOIN known USING (comparison_id)
+WHERE arriving.queue IS NOT NULL OR answered
+"""
+CHANGES = f"""{KNOWN}
+SELECT count(*) FILTER (arriving.queue <> known.queue OR CASE WHEN answered
+           THEN arriving.sampling_probability > known.sampling_probability
+           ELSE arriving.sampling_probability <> known.sampling_probability END),
+       count(*) FILTER (arriving.queue IS NULL AND NOT answered),
+       count(*) FILTER (arriving.queue IS NULL AND answered)
+FROM known LEFT JOIN arriving USING (comparison_id)
+"""
+ELSEWHERE = """
+SELECT coalesce(policy, '(without a name)'), queue, count(*)
+FROM assignments
+WHERE dataset = $dataset AND policy IS DISTINCT FROM $policy AND comparison_id NOT IN (
+    SELECT comparison_id FROM labels JOIN annotators USING (annotator_id)
+    WHERE kind = 'human' AND status = 'ok')
+GROUP BY ALL ORDER BY 1, queue DESC
 """
 FORGET = "DELETE FROM assignments WHERE dataset = $dataset AND policy = $policy"
 ADD = "INSERT INTO assignments BY NAME FROM staged_assignments ORDER BY comparison_id"
@@ -56,7 +104,8 @@ def comparisons_to_assign(con: Connection, dataset: str, criterion: str) -> pa.T
 
 
 def set_assignments(store: Store, dataset: str, policy: str, rows: pa.Table) -> None:
-    """Replace what a policy assigns in a data set, in one transaction.
+    """Replace what a policy assigns in a data set, in one transaction; what humans have labelled
+    under it stays, with its probability.
 
     `rows` has comparison_id, queue, score and sampling_probability in (0, 1]. Raises InputError
     for an unknown data set.
@@ -68,6 +117,16 @@ def set_assignments(store: Store, dataset: str, policy: str, rows: pa.Table) -> 
         con.execute(STAGE, {"dataset": dataset, "policy": policy, "now": now})
         con.execute(FORGET, {"dataset": dataset, "policy": policy})
         con.execute(ADD)
+
+
+def before_assigning(con: Connection, dataset: str, policy: str, rows: pa.Table) -> Before:
+    """What `set_assignments` of these rows would do; nothing is changed."""
+    con.register("arriving_assignments", rows)
+    [(replaced, withdrawn, kept)] = queries.rows(con, CHANGES, dataset=dataset, policy=policy)
+    elsewhere: dict[str, dict[str, int]] = {}
+    for name, queue, n in queries.rows(con, ELSEWHERE, dataset=dataset, policy=policy):
+        elsewhere.setdefault(name, {})[queue] = n
+    return Before(replaced, withdrawn, kept, elsewhere)
 
 
 def assignments(con: Connection, dataset: str, policy: str | None = None) -> pa.Table:

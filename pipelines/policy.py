@@ -26,7 +26,7 @@ from pipelines.export import write_bytes
 from pipelines.routing_scores import CERTAINTY, DISAGREEMENT, FLIP, LEARNED, RANDOM, RULES
 from pipelines.sections.view import UnparsedRule
 from pipelines.strategy import Match, Policy
-from pipelines.wording import percent
+from pipelines.wording import money, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 AUDIT = 0.05  # of the comparisons that keep the AI label, to a human all the same
 MOST_CHARACTERS = 20_000  # of a policy file
+BY_NAME = "chosen by name"
 HOW = "Write a policy with: concord strategy --save policy.toml."
 _MEANINGS = {
     RANDOM: "a share drawn at random, whatever the comparison is like",
@@ -106,6 +107,11 @@ class PolicyFile(_Strict):
         """Whether some go to humans and the others keep the AI label."""
         return self.rule is not None
 
+    @property
+    def audits(self) -> float:
+        """The expected share of all comparisons that goes to a human for the audit alone."""
+        return self.audit * (1 - self.human_share) if self.judges else 0.0
+
 
 def _contradictions(file: PolicyFile) -> Iterator[tuple[bool, str]]:
     rule, n = file.rule, len(file.judges)
@@ -144,7 +150,7 @@ def policy_of(
         human_share=policy.human_share, threshold=policy.threshold,
         at_threshold=policy.at_threshold, humans=policy.humans, unparsed=unparsed,
         match=choice.match,
-        goal=_goal_in_words(goal), quality=quality,
+        goal=_goal_in_words(goal) if place == choice.recommended else BY_NAME, quality=quality,
         cost=CostSection(usd_per_1000=_rounded(1000 * cost),
                          usd_per_human_label=_rounded(human)),
     )  # fmt: skip
@@ -246,13 +252,15 @@ def policy_text(file: PolicyFile) -> str:
     sections = {name: values.pop(name) for name in ("quality", "cost") if name in values}
     lines += ["", *_lines(values)]
     for name, section in sections.items():
-        if section:
-            lines += ["", f"[{name}]", *_lines(section)]
+        comment = audit_in_words(file, 1000) if name == "cost" else None
+        about = [f"# {line}" for line in wrap(f"{comment}.", 98)] if comment else []
+        if section or about:
+            lines += ["", f"[{name}]", *about, *_lines(section)]
     return "\n".join(lines) + "\n"
 
 
 def _explained(file: PolicyFile) -> Iterator[str]:
-    yield f"Which feedback to buy, chosen by `concord strategy`. {in_words(file)}"
+    yield f"Which feedback to buy, saved by `concord strategy`. {in_words(file)}"
     yield "Apply it to other comparisons: concord route --policy THIS_FILE --dataset NEW"
 
 
@@ -268,6 +276,38 @@ def in_words(file: PolicyFile) -> str:
         f"About {percent(file.human_share)} go to a human: {_MEANINGS[file.rule]}; "
         f"on the rest {whose} kept."
     )
+
+
+def audit_in_words(file: PolicyFile, n: int) -> str | None:
+    """What the audit adds to the policy's cost for n comparisons; None where it adds nothing."""
+    if not file.audits:
+        return None
+    usd = file.cost.usd_per_human_label
+    more = "how much more is not known, as the price of a human label is not known"
+    if usd is not None:
+        each = usd * max(file.humans, 1)
+        label = "a human label" if file.humans < 2 else f"{file.humans} human labels"
+        more = f"about {money(n * file.audits * each)} more for {n:,}, at {money(each)} for {label}"
+    return (
+        f"the audit of {percent(file.audit)} of what keeps the AI label is not in this cost: {more}"
+    )
+
+
+def beyond(choice: Choice, place: int, goal: Goal) -> str | None:
+    """What a strategy misses of the budget or the quality; None where it misses nothing."""
+    quality, usd = float(choice.quality[place]), float(choice.cost_usd[place]) * goal.n
+    if goal.allows(choice.quality, choice.cost_usd)[place]:
+        return None
+    if goal.budget_usd is not None:
+        limit = f"the budget of ${goal.budget_usd:,.15g}"
+        if not isfinite(usd):
+            return f"what it costs is not known, nor whether that is within {limit}"
+        cost = money(usd) if money(usd) != money(goal.budget_usd) else f"${usd:,.10g}"
+        return f"it costs {cost} for {goal.n:,}, more than {limit}"
+    if goal.quality is not None and isfinite(quality):
+        shown = f"{quality:.3f}" if round(quality, 3) < goal.quality else f"{quality:.10g}"
+        return f"its quality is {shown}, below the {goal.quality:.15g} that was asked for"
+    return "its quality or its cost is not known"
 
 
 def _lines(values: dict[str, Any]) -> list[str]:

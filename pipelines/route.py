@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from data import queries
-from data.assignments import Queue, comparisons_to_assign, set_assignments
+from data.assignments import Queue, before_assigning, comparisons_to_assign, set_assignments
 from data.errors import InputError
 from data.records import make_id
 from pipelines.estimates import ALL
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from data.assignments import Before
     from data.store import Store
     from pipelines.policy import PolicyFile
 
@@ -139,12 +140,24 @@ def route(store: Store, policy: PolicyFile, dataset: str, audit: float | None = 
 
 
 def assign(store: Store, routes: Routes) -> None:
-    """Put the comparisons that humans are asked about into the store, instead of those before."""
+    """Put the comparisons that humans are asked about into the store, instead of those before.
+
+    Those before that humans have labelled stay, with their probability.
+    """
+    set_assignments(store, routes.dataset, routes.policy, _assigned(routes))
+
+
+def before(store: Store, routes: Routes) -> Before:
+    """What `assign` would do to the assignments there are; nothing is changed."""
+    with store.reading() as con:
+        return before_assigning(con, routes.dataset, routes.policy, _assigned(routes))
+
+
+def _assigned(routes: Routes) -> pa.Table:
     import pyarrow.compute as pc
 
     rows = routes.table.filter(pc.is_valid(routes.table["queue"]))
-    names = ["comparison_id", "queue", "score", "sampling_probability"]
-    set_assignments(store, routes.dataset, routes.policy, rows.select(names))
+    return rows.select(["comparison_id", "queue", "score", "sampling_probability"])
 
 
 def numbers_of(purpose: str, ids: Iterable[str]) -> Floats:

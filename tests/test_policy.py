@@ -18,6 +18,7 @@ from pipelines.policy import (
     CostSection,
     PolicyFile,
     as_policy,
+    beyond,
     place_of,
     policy_of,
     policy_text,
@@ -205,3 +206,58 @@ def test_the_command_saves_what_it_recommends_or_what_is_chosen(store, run, tmp_
     code, _, err = run("strategy", "--store", store.path, "--quality", 0.9999, "--save", "q.toml")
     assert (code, (tmp_path / "q.toml").exists()) == (3, False)
     assert "no strategy meets the goal" in err
+
+
+def test_a_policy_says_what_its_audit_adds_to_its_cost():
+    alone = {**ROUTED, "name": "j", "rule": None, "human_share": 0.0, "threshold": None,
+             "humans": 0}  # fmt: skip
+    priced = CostSection(usd_per_1000=1.1, usd_per_human_label=0.5)
+    # 5% of 1,000 at $0.5, and of the 70% that a rule keeps; two humans cost twice as much
+    assert "about $25 more for 1,000, at $0.50 for a human label" in comment(alone, priced)
+    dearer = CostSection(usd_per_human_label=0.6)
+    assert "about $21 more for 1,000, at $0.60" in comment(ROUTED, dearer)
+    assert "about $35 more for 1,000, at $1.0 for 2" in comment({**ROUTED, "humans": 2}, priced)
+    assert "price of a human label is not known" in comment(alone, CostSection())
+    assert "audit of" not in comment({**alone, "audit": 0.0}, priced)
+    humans = {"name": "one human", "dataset": "d", "criterion": "overall", "humans": 1}
+    assert "audit of" not in comment(humans, priced)
+
+
+def comment(values, cost):
+    """What the section on cost says in words."""
+    text = policy_text(PolicyFile(**values, cost=cost))
+    assert PolicyFile.model_validate(tomllib.loads(text)).cost == cost
+    return " ".join(text.partition("[cost]")[2].replace("\n# ", " ").split())
+
+
+def test_what_is_chosen_by_name_says_so_and_what_it_misses(choice):
+    dear = next(k for k, each in enumerate(choice.strategies) if each.name == "one human")
+    assert choice.cost_usd[dear] == 0.5
+    assert saved(choice, dear).goal == "chosen by name"
+    assert beyond(choice, dear, Goal(budget_usd=200)) == (
+        "it costs $500 for 1,000, more than the budget of $200"
+    )
+    assert beyond(choice, dear, Goal(budget_usd=499.99)) == (
+        "it costs $500 for 1,000, more than the budget of $499.99"
+    )
+    assert beyond(choice, dear, Goal(budget_usd=500)) is None
+    quality = float(choice.quality[dear])
+    asked = beyond(choice, dear, Goal(quality=0.999))
+    assert asked == f"its quality is {quality:.3f}, below the 0.999 that was asked for"
+    assert beyond(choice, dear, Goal(quality=quality)) is None
+    assert beyond(choice, dear, Goal(usd_per_point=1)) is None
+    assert beyond(choice, choice.recommended, Goal(budget_usd=200)) is None
+
+
+def test_the_command_warns_of_what_the_policy_costs_beyond(store, run):
+    given = ("strategy", "--store", store.path, "--budget", 200, "--json", "--save")
+    code, _, err = run(*given, "one.toml", "--choose", "one human")
+    assert code == 0, err
+    assert "note: it costs $500 for 1,000, more than the budget of $200" in err
+    assert "audit" not in err  # humans label all
+    code, _, err = run(*given, "j.toml", "--choose", "j")
+    said = " ".join(err.split())
+    assert code == 0, err
+    assert "about $25 more for 1,000, at $0.50 for a human label" in said
+    assert "concord route --audit 0 leaves it out" in said
+    assert "budget" not in said

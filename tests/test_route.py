@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from uuid import UUID
 
 import numpy as np
@@ -20,7 +21,7 @@ from pipelines.export import export_labels
 from pipelines.features import fill_features, read_features
 from pipelines.panel import read_panel
 from pipelines.policy import CostSection, PolicyFile, policy_of, write_policy
-from pipelines.route import assign, numbers_of, route
+from pipelines.route import assign, before, numbers_of, route
 from pipelines.routing_scores import DISAGREEMENT, LEARNED, RANDOM, RULES
 from pipelines.sections.view import Rules, UnparsedRule, View
 from pipelines.stats.ppi import routed_mean
@@ -218,6 +219,111 @@ def test_assigning_again_changes_nothing_and_another_policy_stays(new):
     assert len(stored(new, policy="other")) == 2
     remove_dataset(new, "new")
     assert stored(new) == []
+
+
+JUDGE_ALONE = PolicyFile(
+    name="j", dataset="d", criterion="overall", judges=("j",), audit=0.5,
+    cost=CostSection(usd_per_human_label=0.5),
+)  # fmt: skip
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """An audit of half of 40 comparisons, the first 4 of which a human has labelled since."""
+    labels = [label(k, "j", "a") for k in range(40)]
+    store = store_of(tmp_path / "b.duckdb", labels, KINDS, n_items=40, dataset="new")
+    assign(store, route(store, JUDGE_ALONE, "new"))
+    answer(store, tmp_path, stored(store)[:4])
+    return store
+
+
+def answer(store, tmp_path, rows):
+    """Labels of a file that says nothing of probabilities."""
+    with store.reading() as con:
+        names = dict(queries.rows(con, "SELECT comparison_id::VARCHAR, source_id FROM comparisons"))
+    lines = [f"{names[row['comparison_id']]},ann,a" for row in rows]
+    path = tmp_path / "answers.csv"
+    path.write_text("\n".join(["source_id,annotator,preference", *lines]))
+    import_material(store, read(path, TabularOptions(dataset="new"), refers=True))
+
+
+def test_what_humans_have_labelled_of_an_audit_stays_with_its_probability(begun):
+    first = stored(begun)
+    n = len(first)
+    none = route(begun, JUDGE_ALONE, "new", 0.0)
+    found = before(begun, none)
+    assert (found.replaced, found.withdrawn, found.kept) == (0, n - 4, 4)
+    assert stored(begun) == first  # looking changes nothing
+    assign(begun, none)
+    assert stored(begun) == first[:4]
+    found = before(begun, none)
+    assert (found.replaced, found.withdrawn, found.kept) == (0, 0, 4)
+    half = route(begun, JUDGE_ALONE, "new", 0.5)
+    assign(begun, half)  # the same draw brings the others back
+
+    def bare(rows):
+        return [{**row, "assigned_at": None} for row in rows]
+
+    assert bare(stored(begun)) == bare(first)
+
+
+def test_asked_in_the_smaller_or_the_larger_of_two_draws_has_the_larger_probability(begun):
+    first = stored(begun)
+    done = [row["comparison_id"] for row in first[:4]]
+    assign(begun, route(begun, JUDGE_ALONE, "new", 0.25))
+    rows = {row["comparison_id"]: row["sampling_probability"] for row in stored(begun)}
+    assert {rows[each] for each in done} == {0.5}
+    assert {p for each, p in rows.items() if each not in done} == {0.25}
+    every = route(begun, JUDGE_ALONE, "new", 1.0)
+    assert before(begun, every).replaced == len(rows)
+    assign(begun, every)
+    rows = stored(begun)
+    assert (len(rows), {row["sampling_probability"] for row in rows}) == (40, {1.0})
+
+
+def test_a_label_from_before_the_assignment_does_not_keep_it(new):
+    judge = JUDGE_ALONE.model_copy(update={"name": "all"})
+    assign(new, route(new, judge, "new", 1.0))  # h1 had labelled c1
+    assert len(stored(new)) == 5
+    assign(new, route(new, judge, "new", 0.0))
+    assert stored(new) == []
+
+
+def test_the_command_says_what_it_withdraws_and_who_else_waits(begun, run, tmp_path):
+    write_policy(JUDGE_ALONE, tmp_path / "j.toml")
+    write_policy(JUDGE_ALONE.model_copy(update={"name": "k"}), tmp_path / "k.toml")
+    n = len(stored(begun))
+    waiting = f"{n - 4} to audit of the policy 'j' still wait for a human in this data set"
+    given = ("--store", begun.path, "--audit", 0)
+    code, _, err = run("route", "--policy", "k.toml", *given)
+    said = " ".join(err.split())
+    assert code == 0, err
+    assert waiting in said
+    assert "nothing goes to a human by this policy" in said
+    assert "next:" not in said
+    code, out, err = run("route", "--policy", "j.toml", *given, "--json")
+    said = " ".join(err.split())
+    assert f"{n - 4} withdrawn, 4 kept with their probability" in said
+    assert "before concord audit, route by the policy and --audit of before" in said
+    assert json.loads(out)["before"] == {
+        "replaced": 0, "withdrawn": n - 4, "kept": 4, "elsewhere": {}
+    }  # fmt: skip
+    code, _, err = run("route", "--policy", "k.toml", *given)
+    assert "still wait" not in err  # a human has labelled all that is left of the other
+
+
+def test_nothing_is_next_where_a_human_has_labelled_all(tmp_path, run):
+    labels = [row for k in range(3) for row in (label(k, "j", "a"), label(k, "h1", "a"))]
+    store = store_of(tmp_path / "l.duckdb", labels, KINDS, n_items=3, dataset="new")
+    write_policy(JUDGE_ALONE, tmp_path / "j.toml")
+    given = ("route", "--policy", "j.toml", "--store", store.path, "--audit", 1)
+    code, out, err = run(*given)
+    assert code == 0, err
+    assert "still to be bought, the audit included: $0" in " ".join(out.split())
+    assert "next: nothing, as all that goes to a human is labelled by one already" in err
+    assert "concord app" not in err
+    answered = route(store, JUDGE_ALONE.model_copy(update={"humans": 0}), "new", 1.0)
+    assert (answered.audit, answered.labelled) == (3, 3)
 
 
 def test_nothing_is_assigned_in_a_data_set_that_is_not_there(new):
