@@ -187,7 +187,7 @@ class WantedPairs:
     def whose(self) -> str | PolicyFile:
         """The name, or the policy. Raises InputError for both, and for a file that is none."""
         if self.policy is None:
-            return self.source or MAJORITY_WORD
+            return MAJORITY_WORD if self.source is None else self.source
         if self.source is not None or self.criterion is not None:
             raise InputError("a policy says whose labels and which criterion", "Leave those out.")
         return read_policy(self.policy)

@@ -804,7 +804,9 @@ def strategy(
         float | None,
         typer.Option(help="US dollars that a point of quality is worth on 1,000 comparisons."),
     ] = None,
-    comparisons: Annotated[int, typer.Option(min=1, help="How many are to be labelled.")] = 1000,
+    comparisons: Annotated[
+        int, typer.Option(min=1, max=1_000_000_000, help="How many are to be labelled.")
+    ] = 1000,
     judge: Annotated[
         list[str] | None, typer.Option(help="Only this judge, and others named so. Repeatable.")
     ] = None,
@@ -871,7 +873,8 @@ def audit(
     ] = None,
     criterion: CriterionOption = None,
     budget: Annotated[
-        float | None, typer.Option(help="Say what to buy for at most so many US dollars.")
+        float | None,
+        typer.Option(max=1e12, help="Say what to buy for at most so many US dollars."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -981,7 +984,9 @@ def learn(
     comparisons: Annotated[
         int, typer.Option(min=40, help="At most so many comparisons take part.")
     ] = 2000,
-    repeats: Annotated[int, typer.Option(min=1, help="How often all folds are drawn.")] = 4,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=1000, help="How often all folds are drawn.")
+    ] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of folds, of labels and of their order.")] = 0,
     unparsed: Annotated[
         UnparsedPairs, typer.Option(help="Replies without a verdict: drop or tie.")

@@ -86,10 +86,10 @@ def run_route(
     take_up_if_possible(store)
     routes = route(store, policy, chosen_dataset(store, dataset), audit)
     found = before(store, routes)
+    if target is not None:  # first: where it cannot be written, nothing is stored
+        write_table(routes.table, target)
     if not dry_run:
         assign(store, routes)
-    if target is not None:
-        write_table(routes.table, target)
     told = _commands(policy, routes, path)
     if as_json:
         print_json({**_counts(routes), "policy": routes.policy, "commands": told,
@@ -100,7 +100,7 @@ def run_route(
         say(f"note: {note}")
     for command in told:
         say(f"missing labels: {command}")
-    say(_next(routes, path, target, dry_run=dry_run))
+    say(_next(policy, routes, path, target, dry_run=dry_run))
 
 
 def _counts(routes: Routes) -> dict[str, object]:
@@ -129,7 +129,7 @@ def _lines(policy: PolicyFile, routes: Routes) -> Iterator[tuple[str, int, str]]
     yield "of these, to a human for the audit", routes.audit, ""
     for name, missing in routes.missing.items():
         yield "without a destination", missing, f"no label: {name}"
-    yield "of what goes to a human, labelled by one already", routes.labelled, ""
+    yield f"of what goes to a human, labelled by {_so_many(policy)} already", routes.labelled, ""
     yield "in all", len(routes.table), ""
 
 
@@ -160,14 +160,21 @@ def _commands(policy: PolicyFile, routes: Routes, path: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _next(routes: Routes, path: Path, target: Path | None, *, dry_run: bool) -> str:
+def _so_many(policy: PolicyFile) -> str:
+    return "one" if policy.humans < 2 else f"{policy.humans}"
+
+
+def _next(
+    policy: PolicyFile, routes: Routes, path: Path, target: Path | None, *, dry_run: bool
+) -> str:
     asked = routes.to_humans + routes.audit
     if dry_run:
         return "nothing was stored: without --dry-run it is"
     if not asked:
         return "nothing goes to a human by this policy"
     if routes.labelled == asked:
-        return "next: nothing, as all that goes to a human is labelled by one already"
+        by = _so_many(policy)
+        return f"next: nothing, as all that goes to a human is labelled by {by} already"
     file = f"label those with a queue in {target} and import them" if target else ""
     app = f"label them in {commands.line('concord', 'app', '--store', str(path))}, view Label"
     return f"next: {app}{f'; or {file}' if file else '; --out FILE writes them'}"

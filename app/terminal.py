@@ -56,8 +56,12 @@ def say(text: str = "") -> None:
 
 
 def print_json(value: Any) -> None:
-    """A result as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    """A result as JSON on stdout; what steers a terminal or turns text around is escaped."""
+    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    sys.stdout.write(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def _plain(value: Any) -> Any:

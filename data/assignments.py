@@ -39,10 +39,13 @@ class Before:
 
 COMPARISONS = """
 SELECT comparison_id::VARCHAR AS comparison_id, source_id,
-       comparison_id IN (SELECT comparison_id FROM labels JOIN annotators USING (annotator_id)
-                         WHERE kind = 'human' AND criterion = $criterion AND status = 'ok')
-           AS has_human
-FROM comparisons WHERE dataset = $dataset ORDER BY comparisons.comparison_id
+       coalesce(n_humans, 0) AS n_humans
+FROM comparisons LEFT JOIN (
+    SELECT comparison_id, count(DISTINCT annotator_id) AS n_humans
+    FROM labels JOIN annotators USING (annotator_id)
+    WHERE kind = 'human' AND criterion = $criterion AND status = 'ok'
+    GROUP BY ALL) USING (comparison_id)
+WHERE dataset = $dataset ORDER BY comparisons.comparison_id
 """
 ASSIGNED = """
 SELECT comparison_id::VARCHAR AS comparison_id, queue, policy, score, sampling_probability,
@@ -99,7 +102,7 @@ ADD = "INSERT INTO assignments BY NAME FROM staged_assignments ORDER BY comparis
 
 
 def comparisons_to_assign(con: Connection, dataset: str, criterion: str) -> pa.Table:
-    """comparison_id, source_id and has_human of all comparisons, in the order of a panel."""
+    """comparison_id, source_id and n_humans, who labelled it, of all comparisons, as in a panel."""
     return queries.table(con, COMPARISONS, dataset=dataset, criterion=criterion)
 
 

@@ -279,7 +279,7 @@ def _read_file(path: Path) -> JudgeFile:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise JudgeError(f"cannot read {path}: {error}", "Check path and encoding.") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: an integer without end too
         raise JudgeError(f"{path}: not TOML: {error}", "Mend that line.") from error
     try:
         file = JudgeFile.model_validate(raw)

@@ -47,11 +47,21 @@ def export_labels(
 
 
 def check_target(target: Path, *, force: bool) -> None:
-    """Raise InputError for an unknown suffix, or where a file exists and may not be replaced."""
+    """Raise InputError for an unknown suffix, where a file exists and may not be replaced, and
+    where there is no folder that may be written to.
+    """
     if target.suffix not in SUFFIXES:
         raise InputError(f"cannot export to {target}", f"Name a file in {', '.join(SUFFIXES)}.")
     if target.exists() and not force:
         raise InputError(f"{target} exists already", "Name another file, or add --force.")
+    if target.is_dir():
+        raise InputError(f"cannot write {target}: it is a folder", "Name another file.")
+    if not target.parent.is_dir():
+        raise InputError(
+            f"cannot write {target}: there is no such folder", "Make the folder first."
+        )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {target}: its folder is read-only", "Name another folder.")
 
 
 def write_table(table: pa.Table, target: Path) -> None:

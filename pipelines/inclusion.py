@@ -48,8 +48,10 @@ class Inclusion:
 def read_inclusion(store: Store, panel: Panel) -> Inclusion:
     """From the labels' sampling probabilities, and the comparisons' assignments to humans.
 
-    A label's own goes before its comparison's assignment. Where neither is stored anywhere, labels
-    are taken as a random part. Raises InputError where some have a probability and others none.
+    Of a label's own and its comparison's assignment the larger one counts: an audit that was made
+    larger asks all whom the smaller one asked, as both draw by the same number. Where neither is
+    stored anywhere, labels are taken as a random part. Raises InputError where some have a
+    probability and others none.
     """
     asked = {"dataset": panel.dataset}
     with store.reading() as con:
@@ -72,7 +74,7 @@ def inclusion_of(columns: Mapping[str, NDArray[Any]], policies: list[str]) -> In
         return Inclusion(None, (AT_RANDOM,))
     _check_one_policy(policies)
     own = np.asarray(columns["least"], dtype=float)
-    probability = np.where(known, own, assigned)
+    probability = np.where(known, np.fmax(own, assigned), assigned)
     differs = known & (own != np.asarray(columns["most"], dtype=float))
     part = known & (columns["n_known"] < columns["n"]) & ~sent
     _check_known(labelled, labelled & (~np.isfinite(probability) | differs | part))

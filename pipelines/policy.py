@@ -204,19 +204,28 @@ def _goal_in_words(goal: Goal) -> str:
 def read_policy(path: Path) -> PolicyFile:
     """The policy that a file describes. Raises InputError with the file and the key."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if len(text) > MOST_CHARACTERS:  # dotted keys without end take minutes to read
-            raise InputError(f"{path} has {len(text):,} characters: no policy is as long", HOW)
-        raw = tomllib.loads(text)
+        raw = tomllib.loads(_text(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}", HOW) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: an integer without end too
         raise InputError(f"{path}: not TOML: {error}", "Mend that line.") from error
     try:
         return PolicyFile.model_validate(raw)
     except ValidationError as error:
         known = ", ".join(PolicyFile.model_fields)
         raise InputError(f"{path}: {_problems(error)}", f"Known keys: {known}.") from error
+
+
+def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():  # a device or a pipe may never end
+        raise InputError(f"cannot read {path}: it is no file", HOW)
+    with path.open(encoding="utf-8-sig") as file:
+        text = file.read(MOST_CHARACTERS + 1)
+    if len(text) > MOST_CHARACTERS:  # dotted keys without end take minutes to read
+        raise InputError(
+            f"{path} has more than {MOST_CHARACTERS:,} characters: no policy is as long", HOW
+        )
+    return text
 
 
 def _problems(error: ValidationError) -> str:

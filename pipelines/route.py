@@ -16,7 +16,7 @@ import numpy as np
 from data import queries
 from data.assignments import Queue, before_assigning, comparisons_to_assign, set_assignments
 from data.errors import InputError
-from data.records import make_id
+from data.records import AnnotatorKind, make_id
 from pipelines.estimates import ALL
 from pipelines.features import fill_features, read_features
 from pipelines.panel import read_panel
@@ -33,6 +33,7 @@ from pipelines.sections.view import Rules, View
 from pipelines.stats.agreement import TIE, A, B
 from pipelines.stats.routing import chance_of_a_human, inclusion, learned_score, new_score
 from pipelines.strategy import Tried
+from pipelines.strategy_reward import Learner
 from pipelines.wording import percent
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Routes:
     """`table`: a row a comparison, with `COLUMNS`; preference is that of the AI label kept.
 
     `share` goes to humans by the rule among those that have the labels it needs; `missing` are the
-    comparisons that lack some, by whose; `labelled` are asked of humans and have a human's label
-    already; `usd` is what the other human labels cost, None where the price is not known.
+    comparisons that lack some, by whose; `labelled` are asked of humans and have as many humans'
+    labels as the policy buys; `usd` is what the lacking human labels cost, None where the price is
+    not known.
     """
 
     table: pa.Table
@@ -119,10 +121,10 @@ def route(store: Store, policy: PolicyFile, dataset: str, audit: float | None = 
     routed = drawn < scored.chance
     audited = ~routed & (drawn < probability)
     known = np.isfinite(scored.chance)
-    has_human = np.asarray(items["has_human"].to_numpy(zero_copy_only=False), dtype=bool)
     asked = routed | audited
+    lacking = np.maximum(0, max(policy.humans, 1) - items["n_humans"].to_numpy())
     usd = policy.cost.usd_per_human_label
-    n_new = int((asked & ~has_human).sum())
+    n_new = int(lacking[asked].sum())
     share = float(scored.chance[known].mean()) if known.any() else None
     return Routes(
         _table(items, scored, routed, audited, probability, policy),
@@ -132,9 +134,9 @@ def route(store: Store, policy: PolicyFile, dataset: str, audit: float | None = 
         audit=int(audited.sum()),
         kept=int((known & ~routed).sum()),
         missing=_tally(scored.reason),
-        labelled=int((asked & has_human).sum()),
+        labelled=int((asked & (lacking == 0)).sum()),
         share=share,
-        usd=None if usd is None and n_new else n_new * max(policy.humans, 1) * (usd or 0.0),
+        usd=None if usd is None and n_new else n_new * (usd or 0.0),
         notes=(*scored.notes, *_notes(policy, share, audit)),
     )
 
@@ -219,8 +221,19 @@ def _view(store: Store, policy: PolicyFile, dataset: str) -> View:
 
 
 def _lacking(view: View, policy: PolicyFile) -> tuple[list[int], NDArray[np.object_]]:
-    """The places of the policy's judges who are there, and whose label (n,) is missing first."""
+    """The places of the policy's judges who are there, and whose label (n,) is missing first.
+
+    Raises InputError for one who is no judge.
+    """
     names = [who.name for who in view.panel.annotators]
+    for k in view.panel.indices(AnnotatorKind.HUMAN, AnnotatorKind.AGGREGATE):
+        if names[k] in policy.judges:
+            human = view.panel.annotators[k].kind is AnnotatorKind.HUMAN
+            raise InputError(
+                f"{names[k]!r} is {'a human' if human else 'an aggregate of labels'}, no judge",
+                "Name judges alone under judges in the policy file; its key humans buys humans' "
+                "labels.",
+            )
     reason = np.full(view.panel.n_items, "", dtype=object)
     for name in reversed(policy.judges):
         if name not in names:
@@ -290,7 +303,7 @@ def _tried(store: Store, policy: PolicyFile) -> Tried:
         read_features(store, panel)
         rules = Rules(unparsed=policy.unparsed)
         view = View(panel, rules, ALL, np.ones(panel.n_items, dtype=bool))
-        tried = Tried(view, policy.match)
+        tried = Tried(view, policy.match, Learner(store))
         lost = set(policy.judges) - {tried.name(k) for k in tried.judges}
         if lost:
             raise InputError(f"no verdict of {', '.join(sorted(lost))}", "")

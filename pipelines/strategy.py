@@ -68,6 +68,7 @@ MOST_IN_JURY = 5
 MOST_FOR_JURIES = 6  # judges of which juries are made, the best ones
 SAME_QUALITY = 1e-12
 SAME_USD = 1e-9  # of a budget: means of equal prices end a digit off
+LEAST, MOST = 1e-9, 1e12  # of what a goal names
 MATERIAL = 1.5  # times the cost: from here on it matters which of two strategies is bought
 
 
@@ -199,10 +200,12 @@ class Goal:
         given = [self.budget_usd, self.quality, self.usd_per_point]
         if sum(each is not None for each in given) > 1:
             raise InputError("several goals at once", "One of --budget, --quality and --tradeoff.")
-        if any(each is not None and not 0 < each < float("inf") for each in given) or self.n < 1:
+        if any(each is not None and not LEAST <= each <= MOST for each in given) or not (
+            1 <= self.n <= MOST
+        ):
             raise InputError(
-                "a goal that is not above 0, or no number",
-                "More than 0 for --budget, --quality, --tradeoff and --comparisons.",
+                f"a goal that is no number from {LEAST:g} to {MOST:,.0f}",
+                "A number in that range for --budget, --quality, --tradeoff and --comparisons.",
             )
         if self.quality is not None and self.quality >= 1:
             raise InputError(f"a quality of {self.quality}", "A share below 1, such as 0.8.")
@@ -564,13 +567,13 @@ class Tried:
         name = self.name(k)
         for rule, judges, orders, score in self._scores(k):
             asked = (name, *(self.name(j) for j in judges))
-            seen: set[float] = set()
+            seen: set[str] = set()
             for share in SHARES:
                 part, threshold = self._sent(rule, score, share)
                 sent = float(part.mean())
-                if round(sent, 6) in seen or sent == 0:
+                if percent(sent) in seen or sent == 0:  # its name would be another one's too
                     continue
-                seen.add(round(sent, 6))
+                seen.add(percent(sent))
                 at = float(part[score == threshold].min(initial=1.0))
                 policy = Policy(asked, False, orders, rule, sent, threshold, 1, at)
                 yield self._strategy(
@@ -666,6 +669,11 @@ def _said(rule: str, asked: Sequence[str]) -> str:
 
 
 def _missing(view: View, judges: Sequence[int], enough: NDArray[np.bool_]) -> tuple[str, str]:
+    if not judges and view.panel.indices(AnnotatorKind.JUDGE):
+        return (
+            "no judge's reply holds a verdict",
+            "Count them as ties (--unparsed tie), or read them again: concord labels reparse.",
+        )
     if not judges:
         return ("no judge has labelled this data set", "See what one would cost: concord plan.")
     if not view.panel.indices(AnnotatorKind.HUMAN):

@@ -77,21 +77,21 @@ def _file(split: str) -> str:
 def write_folder(pairs: Pairs, folder: Path) -> None:
     """Write the splits that have pairs, and the card last. Raises InputError.
 
-    Only the files of this layout are replaced.
+    Only the files of this layout are replaced; the old card goes first, as it is not of the new
+    splits.
     """
     import pyarrow.compute as pc
 
     sizes: dict[str, tuple[int, int]] = {}
     try:
         (folder / "data").mkdir(parents=True, exist_ok=True)
+        for old in (CARD, *(f"data/{_file(split)}" for split in SPLITS)):
+            (folder / old).unlink(missing_ok=True)
         for split in SPLITS:
             rows = pairs.table.filter(pc.equal(pairs.table["split"], split))
-            path = folder / "data" / _file(split)
             if len(rows):
                 sizes[split] = len(rows), rows.nbytes
-                write_table(_typed(rows), path)
-            else:
-                path.unlink(missing_ok=True)
+                write_table(_typed(rows), folder / "data" / _file(split))
         write_bytes(card(pairs, sizes).encode(), folder / CARD)
     except OSError as error:
         raise InputError(

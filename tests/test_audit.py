@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from app.auditing import plan_sentences, sentences
 from data.errors import InputError
@@ -45,7 +45,14 @@ from pipelines.simulation.world import HUMAN as A_HUMAN
 from pipelines.simulation.world import Source, World
 from pipelines.stats.agreement import agreement_with_one, shares
 from pipelines.stats.audit import Pool, moments, most_gain, uncertainty
-from pipelines.stats.ppi import CONSTANT, NO_OTHERS, ONE_PROMPT, Prices, optimal_allocation
+from pipelines.stats.ppi import (
+    CONSTANT,
+    NO_OTHERS,
+    ONE_PROMPT,
+    Prices,
+    optimal_allocation,
+    routed_mean,
+)
 from pipelines.stats.ranking import model_points
 from tests.estimating import HUMAN, JUDGE, check, label
 from tests.gates_beyond_agreement import panel_of
@@ -321,6 +328,59 @@ def test_what_is_stored_decides_how_labels_weigh():
     found = inclusion_of(sent, ["p"])
     np.testing.assert_allclose(found.probability, [1, 0.2, 0.2, 0.2, nan])
     assert "1 of 3 comparisons of the queue 'audit' are not labelled yet" in found.notes[1]
+
+
+def test_an_audit_that_was_made_larger_counts_with_the_larger_probability():
+    """Both draw by the same number: all were asked whose number lies below the larger one."""
+    nan = np.nan
+    queue = ["audit"] * 4 + [None]
+    larger = columns([1, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0.05] + [nan] * 4, [0.1] * 4 + [nan], queue)
+    found = inclusion_of(larger, ["p"])
+    np.testing.assert_allclose(found.probability, [0.05] * 4 + [nan])  # 0.1 of which half is there
+    smaller = columns([1, 0], [1, 0], [0.5, nan], [0.2, 0.2], ["audit"] * 2)
+    assert inclusion_of(smaller, ["p"]).probability[0] == 0.25
+
+
+def routed_pool(drawn, certain=200, left=1000):
+    """So many labelled by chance, so many for certain, and those left over, each its own prompt."""
+    r = np.random.default_rng(crc32(b"routed pool"))
+    n = drawn + certain + left
+    judge = r.random(n)
+    human = np.where(r.random(n) < judge, 1.0, 0.0)
+    human[drawn + certain :] = np.nan
+    chance = np.full(n, drawn / max(1, drawn + left))
+    chance[drawn : drawn + certain] = 1.0
+    return Pool(human, judge, np.arange(n), np.maximum(chance, 0.001))
+
+
+def test_what_was_sent_for_certain_tells_nothing_of_the_rest():
+    few = routed_pool(19)
+    assert few.drawn == 19
+    found = few.mean()
+    for each in (found.mean, found.humans, few.difference()):
+        assert each.estimate is not None
+        assert each.low is each.high is None
+        assert "19 of 20 drawn by chance" in each.note
+    assert found.gain is found.correlation is None
+    none_drawn = routed_pool(0)
+    assert none_drawn.drawn == 0
+    assert none_drawn.mean().mean.low is None
+
+
+def test_an_interval_has_the_degrees_of_freedom_of_the_drawn():
+    pool = routed_pool(25)
+    plain = routed_mean(pool.human, pool.judge, pool.clusters, pool.probability, bounds=(0, 1)).mean
+    wider = pool.mean().mean
+    factor = t.ppf(0.975, 24) / t.ppf(0.975, 224)
+    assert wider.high - wider.estimate == pytest.approx(factor * (plain.high - plain.estimate))
+    assert wider.note == "few prompts: read with caution"
+
+
+def test_a_pool_that_is_all_labelled_or_a_random_part_is_as_it_was():
+    pool = routed_pool(30, left=0)
+    assert pool.drawn is None
+    assert pool.mean().humans.low is not None
+    assert replace(routed_pool(5), probability=None).drawn is None
 
 
 def test_what_cannot_be_weighed_is_refused():

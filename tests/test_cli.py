@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.terminal import print_json
 from data.store import Store
 from judges.simulated import Behaviour, running
 from pipelines.ingest import ingest
@@ -577,3 +578,12 @@ def test_comparisons_without_labels_wait_for_judges(tmp_path, run):
     code, _, err = run("label", "--dataset", "new", "--judge", "longer")
     assert code == 0, err
     assert "4 labels, 0 failed" in err
+
+
+def test_json_on_a_terminal_is_text_alone(capsys):
+    text = "a\x9b31m b\u202ec \u2028 \x1b[2J é 中"
+    print_json({"name": text})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"name": text}
+    assert not set(out) & set("\x9b\u202e\u2028\x1b")
+    assert "é 中" in out

@@ -197,6 +197,8 @@ def test_the_file_itself(tmp_path):
     assert "cannot read" in error(tmp_path / "latin.toml")
     assert "cannot read" in error(tmp_path / "nowhere.toml")
     assert "not TOML" in error(tmp_path / "broken.toml")
+    (tmp_path / "broken.toml").write_text("votes = " + "1" * 5000, encoding="utf-8")
+    assert "not TOML" in error(tmp_path / "broken.toml")
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones(tmp_path):

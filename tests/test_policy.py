@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -166,6 +167,21 @@ def test_what_is_no_toml_or_not_there_says_so(tmp_path):
     (tmp_path / "bad.toml").write_text("name = ")
     with pytest.raises(InputError, match=r"bad\.toml: not TOML"):
         read_policy(tmp_path / "bad.toml")
+
+
+def test_what_has_no_end_is_no_policy(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", Path("/dev/zero")):
+        with pytest.raises(InputError, match="it is no file"):
+            read_policy(path)
+    long = tmp_path / "long.toml"
+    with long.open("w") as file:
+        file.truncate(4 << 30)  # a hole: reading it whole would fill the memory
+    with pytest.raises(InputError, match="more than 20,000 characters"):
+        read_policy(long)
+    long.write_text("humans = " + "1" * 5000)
+    with pytest.raises(InputError, match=r"long\.toml: not TOML: Exceeds"):
+        read_policy(long)
 
 
 def test_a_file_that_exists_stays_unless_told(tmp_path):

@@ -326,6 +326,47 @@ def test_nothing_is_next_where_a_human_has_labelled_all(tmp_path, run):
     assert (answered.audit, answered.labelled) == (3, 3)
 
 
+def test_two_humans_cost_two_labels_less_those_that_are_there(tmp_path, run):
+    kinds = {"h1": HUMAN, "h2": HUMAN, "h3": HUMAN, "j": JUDGE}
+    labels = [label(0, "h1", "a"), *(label(1, h, "a") for h in ("h1", "h2")),
+              *(label(2, h, "a") for h in ("h1", "h2", "h3")), label(3, "j", "a"),
+              *both(4, "h1", "a", "a")]  # fmt: skip
+    store = store_of(tmp_path / "h.duckdb", labels, kinds, n_items=5, dataset="new")
+    two = PolicyFile(name="two", dataset="d", criterion="overall", humans=2,
+                     cost=CostSection(usd_per_human_label=0.5))  # fmt: skip
+    routes = route(store, two, "new")
+    assert (routes.labelled, routes.usd) == (2, 0.5 * (1 + 0 + 0 + 2 + 1))  # in both orders: one
+    write_policy(two, tmp_path / "two.toml")
+    _, out, _ = run("route", "--policy", "two.toml", "--store", store.path, "--dry-run")
+    assert "labelled by 2 already" in " ".join(out.split())
+
+
+def test_a_human_is_no_judge_of_a_policy(new):
+    with pytest.raises(InputError, match="'h1' is a human, no judge") as caught:
+        route(new, JUDGE_ALONE.model_copy(update={"judges": ("h1",)}), "new")
+    assert "judges" in caught.value.fix
+
+
+def test_nothing_is_stored_where_the_file_cannot_be_written(new, run, tmp_path):
+    write_policy(BY_FLIP, tmp_path / "p.toml")
+    (tmp_path / "dir.csv").mkdir()
+    given = ("route", "--policy", "p.toml", "--store", new.path, "--dataset", "new")
+    for target, said in (("nosuch/x.csv", "no such folder"), ("dir.csv", "it is a folder")):
+        code, _, err = run(*given, "--out", target, "--force")
+        assert (code, said in err) == (3, True), err
+        assert stored(new) == []
+
+
+def test_a_learned_rule_chosen_by_what_reward_models_learn_is_applied(chosen):
+    store, policies = chosen
+    learned = next(policy for policy in policies if policy.rule == LEARNED)
+    by_reward = route(store, learned.model_copy(update={"match": Match.REWARD}), "d")
+    scores = [r.table["score"].to_pylist() for r in (by_reward, route(store, learned, "d"))]
+    assert by_reward.n_missing == 0
+    assert np.ptp(scores[0]) > 0
+    assert np.corrcoef(scores)[0, 1] > 0.9  # what a human is right more often, in both
+
+
 def test_nothing_is_assigned_in_a_data_set_that_is_not_there(new):
     rows = pa.table({"comparison_id": [], "queue": [], "score": [], "sampling_probability": []})
     with pytest.raises(InputError, match="no data set 'x'"):

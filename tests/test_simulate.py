@@ -130,6 +130,7 @@ def test_the_template_is_the_default_world_and_names_every_setting():
         ("judges = [3]", "judges is 3: it must be a table"),
         ("human = 3", "human is 3: it must be a table"),
         ("n_prompts = ", "not TOML"),
+        ("seed = " + "1" * 5000, "not TOML"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(tmp_path, text, words):

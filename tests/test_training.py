@@ -8,11 +8,13 @@ import re
 import pyarrow.parquet as pq
 import pytest
 
+from app.browsing import WantedPairs
 from data.errors import InputError
 from pipelines.policy import PolicyFile, write_policy
 from pipelines.route import assign, route
 from pipelines.sections.view import UnparsedRule
 from pipelines.training import preference_pairs
+from pipelines.training_folder import check_folder, write_folder
 from tests.estimating import HUMAN, JUDGE, both, label, store_of
 
 LABELS = [
@@ -58,6 +60,8 @@ def test_who_is_not_there_is_named_with_those_who_are(store):
     with pytest.raises(InputError, match="no annotator 'gpt'") as caught:
         preference_pairs(store, "d", "gpt", 0.0)
     assert "majority, h1, h2, h3, j" in caught.value.fix
+    with pytest.raises(InputError, match="no annotator ''"):  # not the majority
+        preference_pairs(store, "d", WantedPairs("", None, 0.0).whose(), 0.0)
 
 
 def test_comparisons_without_texts_are_counted(tmp_path):
@@ -206,6 +210,25 @@ def test_a_folder_has_the_splits_their_types_and_a_card(tmp_path, run):
     assert [each.name for each in (tmp_path / "pairs" / "data").iterdir()] == [
         "train-00000-of-00001.parquet"
     ]
+
+
+def test_a_folder_half_written_has_no_card_and_no_split_of_before(jury, tmp_path, monkeypatch):
+    folder, pairs = tmp_path / "pairs", preference_pairs(jury, "d", "j", 0.5)
+    write_folder(pairs, folder)
+    before = sorted(each.name for each in folder.rglob("*.*"))
+    assert "README.md" in before
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # killed before the first split is there
+        patch.setattr("pipelines.training_folder.write_table", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_folder(pairs, folder)
+    assert [each.name for each in folder.rglob("*.*")] == []
+    check_folder(folder, force=True)
+    write_folder(pairs, folder)
+    assert sorted(each.name for each in folder.rglob("*.*")) == before
 
 
 def test_a_folder_of_somebody_else_is_never_written_into(jury, run, tmp_path):

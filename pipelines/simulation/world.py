@@ -202,9 +202,11 @@ def read_world(path: Path) -> World:
     """A world's settings from a TOML file. Raises InputError that names the file and the key."""
     text = read_text(path)
     try:
-        return world_of(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        settings = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: an integer without end too
         raise InputError(f"{path}: not TOML: {error}", HOW) from error
+    try:
+        return world_of(settings)
     except InputError as error:
         raise InputError(f"{path}: {error.what}", error.fix) from error
 

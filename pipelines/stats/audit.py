@@ -8,13 +8,14 @@ on the scale of atanh r (Fisher 1921) and log gain. `Moments` are what a purchas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from pipelines.stats.intervals import (
+    CAUTION_PROMPTS,
     FEWEST_PROMPTS,
     LEVEL,
     Interval,
@@ -66,12 +67,27 @@ class Pool:
         chance = None if self.probability is None else self.probability[items]
         return Pool(self.human[items], self.judge[items], self.clusters[items], chance)
 
+    @property
+    def drawn(self) -> int | None:
+        """Prompts with an item that a human was asked about by chance; None: all of them are.
+
+        What was sent for certain tells nothing of the items left over: these stand for them.
+        """
+        if self.probability is None or self.asked.all():
+            return None
+        return len(np.unique(self.clusters[self.asked & (self.probability < 1)]))
+
     def mean(self) -> PpiMean:
         """The mean human score, by humans alone and by PPI++."""
         if self.probability is not None:
-            return routed_mean(
+            found = routed_mean(
                 self.human, self.judge, self.clusters, self.probability, bounds=SHARE
             )
+            known: dict[str, Any] = (
+                {} if _enough(self.drawn) else {"correlation": None, "gain": None}
+            )
+            humans, mean = (by_drawn(each, self.drawn) for each in (found.humans, found.mean))
+            return replace(found, humans=humans, mean=mean, **known)
         asked = self.asked
         return ppi_mean(
             self.human[asked], self.judge[asked], self.clusters[asked],
@@ -91,12 +107,33 @@ class Pool:
             weights /= self.probability[asked]
         columns = np.stack([weights * (self.judge - self.human)[asked], weights], axis=1)
         sums = cluster_sums(columns, self.clusters[asked])
-        return smooth_interval(ratio, sums, bounds=DIFFERENCE)
+        return by_drawn(smooth_interval(ratio, sums, bounds=DIFFERENCE), self.drawn, DIFFERENCE)
+
+
+def _enough(drawn: int | None) -> bool:
+    return drawn is None or drawn >= FEWEST_PROMPTS
+
+
+def by_drawn(found: Interval, drawn: int | None, bounds: tuple[float, float] = SHARE) -> Interval:
+    """An interval with the degrees of freedom of the prompts drawn by chance.
+
+    Nearly all of a routed pool's variance is theirs, however many others were sent for certain.
+    """
+    if drawn is None or found.estimate is None or found.low is None or found.high is None:
+        return found
+    if not _enough(drawn):
+        few = f"too few prompts for an interval ({drawn} of {FEWEST_PROMPTS} drawn by chance)"
+        return replace(found, low=None, high=None, note=few)
+    wider = stdtrit(drawn - 1, 0.5 + LEVEL / 2) / stdtrit(found.n_prompts - 1, 0.5 + LEVEL / 2)
+    low, high = (found.estimate + wider * (end - found.estimate) for end in (found.low, found.high))
+    note = "few prompts: read with caution" if drawn < CAUTION_PROMPTS else found.note
+    return replace(found, low=max(bounds[0], low), high=min(bounds[1], high), note=note)
 
 
 def uncertainty(pool: Pool, found: PpiMean) -> tuple[Interval, Interval]:
     """Intervals of the correlation and of the gain that `pool.mean()` found."""
-    n, asked = found.mean.n_prompts, pool.asked
+    asked, drawn = pool.asked, pool.drawn
+    n = found.mean.n_prompts if drawn is None else drawn
     others, chance = ~asked, None
     if pool.probability is not None:
         others, chance = np.ones(len(asked), dtype=bool), pool.probability[asked]
