@@ -200,12 +200,15 @@ class Goal:
         given = [self.budget_usd, self.quality, self.usd_per_point]
         if sum(each is not None for each in given) > 1:
             raise InputError("several goals at once", "One of --budget, --quality and --tradeoff.")
-        if any(each is not None and not LEAST <= each <= MOST for each in given) or not (
-            1 <= self.n <= MOST
-        ):
+        if any(each is not None and not 0 < each < float("inf") for each in given) or self.n < 1:
             raise InputError(
-                f"a goal that is no number from {LEAST:g} to {MOST:,.0f}",
-                "A number in that range for --budget, --quality, --tradeoff and --comparisons.",
+                "a goal that is not above 0, or no number",
+                "More than 0 for --budget, --quality, --tradeoff and --comparisons.",
+            )
+        if any(each is not None and not LEAST <= each <= MOST for each in (*given, self.n)):
+            raise InputError(
+                "a goal beyond reason",
+                f"Give numbers from {LEAST:g} to {MOST:,.0f}.",
             )
         if self.quality is not None and self.quality >= 1:
             raise InputError(f"a quality of {self.quality}", "A share below 1, such as 0.8.")

@@ -363,3 +363,9 @@ def test_slices_that_differ_in_nothing_gain_nothing(tmp_path, run):
         "own_choice_difference", "own_choice_usd_per_1000"]  # fmt: skip
     assert {each["slice"] for each in answer["choices"]} == {"all", "category=x", "category=y"}
     assert answer["choices"][0]["break_even_usd_per_human_label"] > 0
+
+
+@pytest.mark.parametrize("goal", [{"n": 10**400}, {"budget_usd": 1e300}, {"usd_per_point": 1e-308}])
+def test_a_goal_beyond_reason_is_refused(goal):
+    with pytest.raises(InputError, match="a goal beyond reason"):
+        Goal(**goal)
