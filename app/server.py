@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
 import threading
 from pathlib import Path
 
-from app import apart, loading
+from app import apart, first_view, loading
 from data.errors import ConcordError
 
 LARGE_BYTES = 10_000_000  # of a store that may hold a data set which is read by another process
@@ -18,9 +19,7 @@ def warm(store: str) -> None:
     try:
         reader = loading.first_reader(store)
         if reader is not None:
-            from app.views import overview  # draws, so it takes a while to import
-
-            overview.needs(reader)
+            first_view.read(reader)
     except ConcordError:
         return
 
@@ -30,12 +29,16 @@ def main() -> None:
     store = Path(loading.store_path())
     if store.exists() and store.stat().st_size >= LARGE_BYTES:
         apart.start()
-    from streamlit.web import bootstrap  # noqa: F401 (first: two threads may not import it at once)
-    from streamlit.web.cli import main as streamlit
-
     thread = threading.Thread(target=warm, args=(str(store),), daemon=True)
     thread.start()
     atexit.register(thread.join)  # a process may not end amid a query
+    from streamlit.web.cli import main as streamlit
+
+    from app.views import overview  # noqa: F401 (a second, which the first visitor would wait for)
+
+    gc.collect()
+    gc.freeze()  # Streamlit collects after each run of a page: this much is not looked at again
+    atexit.register(gc.unfreeze)  # what is left at the end would be called a leak
     sys.argv[0] = "streamlit"
     streamlit()
 

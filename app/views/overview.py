@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import commands, controls, figures, frame, parts, tables, words, words_bias
+from app import (
+    commands,
+    controls,
+    figures,
+    first_view,
+    frame,
+    parts,
+    tables,
+    words,
+    words_bias,
+)
 from app.views.judging import COST_AXIS, MOST, agreement_figure, price_figure, price_rows
 from pipelines.card import bias_card
 from pipelines.findings import (
@@ -16,14 +26,12 @@ from pipelines.findings import (
     judge_sentence,
     judges_by_agreement,
 )
-from pipelines.one_judge import confidently_against
-from pipelines.section_parts import USABLE, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.frame import Context
-    from app.loading import Compared, Reader
+    from app.loading import Compared
     from pipelines.estimates import Estimate
     from pipelines.one_judge import Against
 
@@ -34,37 +42,16 @@ LARGEST = figures.Axis("points more often than humans; for the order, than half"
                        unit="share difference", zero=0.0)  # fmt: skip
 
 
-def needs(reader: Reader) -> None:
-    """Read what this view shows, in its order, before the first browser comes."""
-    _agreement(reader)
-    reader.compared()
-    _against(reader)
-    _differences(reader)
-
-
-def _agreement(reader: Context | Reader) -> list[Estimate]:
-    rows = reader.rows("references", "prices")
-    return rows if judges_by_agreement(rows) else [*rows, *reader.rows("kappas")]
-
-
-def _against(reader: Context | Reader) -> Against:
-    return reader.of_panel(confidently_against, narrowed(reader.rules, (USABLE,)))
-
-
-def _differences(reader: Context | Reader) -> list[Estimate]:
-    return reader.rows("order", "differences")
-
-
 def body(context: Context) -> None:
     """The finding, a sentence on each judge, and three figures beside each other."""
-    rows = _agreement(context)
+    rows = first_view.agreement(context)
     judges = judges_by_agreement(rows)
     parts.lead(headline(rows))
     _sentences(rows, [name for name in judges if name not in BASELINES][1:])
     parts.muted(words.facts(context.dataset), "facts")
     frame.live_runs(context.seen.store)
-    _look_first(_against(context))
-    rows += _differences(context)
+    _look_first(first_view.against(context))
+    rows += first_view.differences(context)
     _figures(context.compared(), rows, judges)
     step = commands.after_overview(context.seen.store, context.choice.dataset, rows)
     parts.next_step(*step)
