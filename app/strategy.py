@@ -50,7 +50,7 @@ def run_strategy(
         names, codes = slice_codes(panel, by)
         views += [View(panel, rules, f"{by}={name}", codes == k) for k, name in enumerate(names)]
     learner = Learner(store, progress=Told())
-    choices = list(_choices(views, goal, match, learner))
+    choices = list(_choices(views, goal, match, learner, every_judge=bool(judges)))
     if save is not None:
         save_policy(save, choices[0][1], goal, views[0])
     if by is not None and len(choices) > 1:
@@ -77,12 +77,12 @@ def run_strategy(
 
 
 def _choices(
-    views: Sequence[View], goal: Goal, match: Match, learner: Learner
+    views: Sequence[View], goal: Goal, match: Match, learner: Learner, *, every_judge: bool
 ) -> Iterator[tuple[str, Choice]]:
     """Of the whole data set, and of the slices that have the labels for it."""
     for view in views:
         try:
-            yield view.name, choose_strategy(view, goal, match, learner)
+            yield view.name, choose_strategy(view, goal, match, learner, every_judge=every_judge)
         except InputError as error:
             if view.name == ALL:
                 raise

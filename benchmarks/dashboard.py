@@ -51,7 +51,9 @@ END = ".st-key-copy-next button"  # every view closes with a command
 SECONDS = 60_000
 CLICK_SECONDS = 10_000
 LINKS = ".st-key-nav a[data-testid=stPageLink-NavLink]"
+OTHER_OPTION = "[role=option][aria-selected=false] >> nth=0"
 READER_SECONDS = 4
+SCROLL_SECONDS = 0.2
 PASSES = 1
 MEMORY_SECONDS = 1.0
 COMPARING = "Overview", "Agreement", "Bias", "Cost", "Strategy"  # the rules change what they show
@@ -77,13 +79,15 @@ WATCH = """
   const begin = () => { window.concord = {from: performance.now(), busy: false, done: 0}; };
   begin();
   document.addEventListener('click', begin, true);
-  new MutationObserver(() => {
+  new MutationObserver((changes) => {
     const state = app() && app().getAttribute('data-test-script-state');
-    if (state === 'running') window.concord.busy = true;
-    else if (state === 'notRunning' && window.concord.busy && !window.concord.done)
+    if (state === 'running' || changes.some((change) => change.oldValue === 'running'))
+      window.concord.busy = true;  // a short run may begin and end before this is called
+    const step = window.concord;
+    if (state === 'notRunning' && step.busy && !step.done)
       requestAnimationFrame(() => requestAnimationFrame(
-        () => { window.concord.done = performance.now(); }));
-  }).observe(document.body, {subtree: true, attributes: true,
+        () => { step.done = performance.now(); }));
+  }).observe(document.body, {subtree: true, attributes: true, attributeOldValue: true,
                              attributeFilter: ['data-test-script-state']});
 }
 """
@@ -322,7 +326,7 @@ class Measured:
                     self.change(title, label)
 
     def change(self, title: str, label: str) -> None:
-        for turn in (1, 0, 1, 0):
+        for _ in range(4):
             try:
                 found = self.open_choice(label)
             except PlaywrightError:
@@ -330,13 +334,15 @@ class Measured:
                 return
             if found < 2:
                 return
-            self.step(f"{title}: {label}", 1.0, f"[role=option] >> nth={turn}")
+            self.step(f"{title}: {label}", 1.0, OTHER_OPTION)
 
     def open_choice(self, label: str) -> int:
         """Open a choice, in its popover or beside; how many options it has."""
         box = self.page.get_by_role("combobox", name=label).first
         if not box.is_visible():
             self.page.click(".st-key-rules button")
+        box.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(SCROLL_SECONDS * 1e3)  # a list that is open closes on scrolling
         box.click(timeout=CLICK_SECONDS)
         options = self.page.locator("[role=option]")
         options.first.wait_for(timeout=CLICK_SECONDS)

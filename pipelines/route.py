@@ -303,7 +303,7 @@ def _tried(store: Store, policy: PolicyFile) -> Tried:
         read_features(store, panel)
         rules = Rules(unparsed=policy.unparsed)
         view = View(panel, rules, ALL, np.ones(panel.n_items, dtype=bool))
-        tried = Tried(view, policy.match, Learner(store))
+        tried = Tried(view, policy.match, Learner(store), every_judge=True)
         lost = set(policy.judges) - {tried.name(k) for k in tried.judges}
         if lost:
             raise InputError(f"no verdict of {', '.join(sorted(lost))}", "")

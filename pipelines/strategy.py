@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import combinations
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.estimates import Estimate
+    from pipelines.panel import Panel
     from pipelines.strategy_reward import Learner, Lesson
 
     Floats = NDArray[np.float64]
@@ -69,6 +71,7 @@ MOST_FOR_JURIES = 6  # judges of which juries are made, the best ones
 SAME_QUALITY = 1e-12
 SAME_USD = 1e-9  # of a budget: means of equal prices end a digit off
 LEAST, MOST = 1e-9, 1e12  # of what a goal names
+BEGUN = 200  # prompts: a judge with fewer, and less than half of what another has, has just begun
 MATERIAL = 1.5  # times the cost: from here on it matters which of two strategies is bought
 
 
@@ -330,14 +333,15 @@ def _apart(one: float, other: float) -> bool:
 
 
 def choose_strategy(
-    view: View, goal: Goal, match: Match = Match.HUMAN, learner: Learner | None = None
-) -> Choice:
-    """Try every strategy that the labels allow on one slice, and choose.
+    view: View, goal: Goal, match: Match = Match.HUMAN, learner: Learner | None = None,
+    *, every_judge: bool = False,
+) -> Choice:  # fmt: skip
+    """Try every strategy that the labels allow on one slice, and choose; see `Tried`.
 
     Raises InputError where no comparison has two humans' labels and a judge's, and for
     `Match.REWARD` without a learner or texts.
     """
-    return choose(Tried(view, match, learner), goal)
+    return choose(Tried(view, match, learner, every_judge=every_judge), goal)
 
 
 def choose(tried: Tried, goal: Goal) -> Choice:
@@ -416,17 +420,22 @@ def _mean(sums: Floats | None, n: Floats) -> Interval | None:
 class Tried:
     """The comparisons that every strategy is tried on, and the strategies.
 
-    What a strategy is worth does not hang on prices: `at` other ones nothing is tried anew.
+    Those that every judge labelled. One that has just begun would leave hardly any: it is left out,
+    `begun` by its name with how many prompts it has and how many another judge; not where
+    `every_judge` is asked for. What a strategy is worth does not hang on prices: `at` other ones
+    nothing is tried anew.
     """
 
-    def __init__(self, view: View, match: Match, learner: Learner | None = None) -> None:
+    def __init__(
+        self, view: View, match: Match, learner: Learner | None = None, *, every_judge: bool = False
+    ) -> None:
         self.view = view
         self.match = match
         panel = view.panel
+        self.begun = {} if every_judge else _just_begun(panel)
         self.judges = [
-            k for k, who in enumerate(panel.annotators)
-            if who.kind in (AnnotatorKind.JUDGE, AnnotatorKind.BASELINE)
-            and np.isfinite(view.shares(k)[:, 0]).any()
+            k for k in panel.indices(AnnotatorKind.JUDGE, AnnotatorKind.BASELINE)
+            if self.name(k) not in self.begun and np.isfinite(view.shares(k)[:, 0]).any()
         ]  # fmt: skip
         enough = total(view.humans) >= 2
         self.items = enough & np.all(
@@ -641,6 +650,17 @@ class Tried:
         return of_all(flips_of(self.view, k, self.items))
 
 
+def _just_begun(panel: Panel) -> dict[str, tuple[int, int]]:
+    """Names of judges that have just begun: their prompts, and those of who has most."""
+    two = total(panel.human_counts()) >= 2
+    prompts = {
+        panel.annotators[k].name: len(np.unique(panel.prompt[two & (panel.ballots(k).rows > 0)]))
+        for k in panel.indices(AnnotatorKind.JUDGE)
+    }
+    most = max(prompts.values(), default=0)
+    return {name: (n, most) for name, n in prompts.items() if n < min(BEGUN, most / 2)}
+
+
 def _with_one(humans: Floats) -> Floats:
     return majority_agreement(humans, 1)
 
@@ -700,6 +720,11 @@ def _notes(tried: Tried, found: int | None, goal: Goal) -> Iterator[str]:
     who = (["humans"] if np.isnan(tried.human_usd) else []) + unknown
     if who:
         yield f"price not known of {', '.join(who)}: concord price sets one"
+    for name, (n, most) in tried.begun.items():
+        yield (
+            f"not tried yet: {name}, which has labels of {n:,} prompts where another judge has "
+            f"{most:,}; concord strategy --judge {quote(name)} does"
+        )
     if tried.left_out:
         yield f"left out: {tried.left_out:,} comparisons that not every judge has labelled"
     if tried.lesson is not None:

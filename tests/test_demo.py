@@ -88,24 +88,27 @@ def test_a_second_time_it_is_there_already(demo):
     assert "is there already" in again.stderr
 
 
-def test_it_serves_on_loopback_and_says_where(demo):
-    folder, _ = demo
+def served(folder):
+    """The demo that is already there, served: its process, once the page answers."""
     command = [sys.executable, "-P", "-m", "app.cli", "demo", "--port", "18517"]
     process = subprocess.Popen(
         command, cwd=folder, env=environment(), stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True,
+        stdout=subprocess.DEVNULL, text=True, start_new_session=True,
     )  # fmt: skip
-    try:
-        address = next(
-            found[0]
-            for line in process.stderr
-            if (found := re.search(r"http://127\.0\.0\.1:18517", line))
-        )
-        with urllib.request.urlopen(address, timeout=20) as page:
-            assert page.status == 200
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+    address = next(
+        found[0]
+        for line in process.stderr
+        if (found := re.search(r"http://127\.0\.0\.1:18517", line))
+    )
+    with urllib.request.urlopen(address, timeout=20) as page:
+        assert page.status == 200
+    return process
+
+
+def test_it_serves_on_loopback_and_says_where(demo):
+    process = served(demo[0])
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
@@ -114,3 +117,12 @@ def test_it_serves_on_loopback_and_says_where(demo):
             return
         time.sleep(0.2)
     pytest.fail("the dashboard outlived its command")
+
+
+def test_ctrl_c_ends_it_without_complaint(demo):
+    """A terminal sends it to the command and the server alike; both say nothing of their inside."""
+    process = served(demo[0])
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=20)[1]
+    assert "leaked" not in said and "Traceback" not in said
+    assert said.strip() == "(Ctrl-C ends it)" or not said.strip()

@@ -369,3 +369,33 @@ def test_slices_that_differ_in_nothing_gain_nothing(tmp_path, run):
 def test_a_goal_beyond_reason_is_refused(goal):
     with pytest.raises(InputError, match="a goal beyond reason"):
         Goal(**goal)
+
+
+def two_and_one_begun(path, n, begun):
+    """Two humans and judges `j` and `i` on n comparisons, `late` on the first `begun` of them."""
+    random, humans = np.random.default_rng(7), ("h1", "h2")
+    labels = [label(k, name, "ab"[random.integers(2)]) for k in range(n)
+              for name in (*humans, "j", "i", *(("late",) if k < begun else ()))]  # fmt: skip
+    kinds = dict.fromkeys(humans, HUMAN) | dict.fromkeys(("j", "i", "late"), JUDGE)
+    return store_of(path, labels, kinds, n_items=n)
+
+
+def test_a_judge_that_has_just_begun_is_not_tried_unless_it_is_named(tmp_path):
+    view = view_of(read_panel(two_and_one_begun(tmp_path / "s", 300, 30), "d"))
+    choice = choose_strategy(view, Goal())
+    assert choice.n_items == 300
+    assert not [each for each in choice.strategies if "late" in each.policy.judges]
+    [said] = [note for note in choice.notes if "late" in note]
+    assert said == ("not tried yet: late, which has labels of 30 prompts where another judge has "
+                    "300; concord strategy --judge late does")  # fmt: skip
+    every = choose_strategy(view, Goal(), every_judge=True)
+    assert every.n_items == 30
+    assert not [note for note in every.notes if "not tried" in note]
+    alone = view_of(read_panel(two_and_one_begun(tmp_path / "t", 300, 30), "d", None, ["late"]))
+    assert choose_strategy(alone, Goal()).n_items == 30
+
+
+@pytest.mark.parametrize(("n", "begun", "tried"), [(500, 199, 500), (500, 200, 200), (60, 30, 30)])
+def test_half_of_the_others_or_200_prompts_are_enough(tmp_path, n, begun, tried):
+    view = view_of(read_panel(two_and_one_begun(tmp_path / "s", n, begun), "d"))
+    assert choose_strategy(view, Goal()).n_items == tried
