@@ -72,23 +72,24 @@ WHOLE = """
   return drawn && last && document.querySelector('[data-test-script-state=notRunning]') !== null;
 }
 """
-# Times of each change of the script's state, taken in the page.
+# From a click to the frame after the script's end. A run may begin and end between two frames:
+# the address tells then, as every step writes what is shown into it.
 WATCH = """
 () => {
-  const app = () => document.querySelector('[data-test-script-state]');
-  const begin = () => { window.concord = {from: performance.now(), busy: false, done: 0}; };
-  begin();
+  const state = () => document.querySelector('[data-test-script-state]')
+    .getAttribute('data-test-script-state');
+  const begin = () => {
+    const step = window.concord = {from: performance.now(), at: location.href, done: 0};
+    let busy = false;
+    const look = () => {
+      busy ||= state() === 'running' || location.href !== step.at;
+      if (busy && state() === 'notRunning')
+        requestAnimationFrame(() => { step.done = performance.now(); });
+      else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  };
   document.addEventListener('click', begin, true);
-  new MutationObserver((changes) => {
-    const state = app() && app().getAttribute('data-test-script-state');
-    if (state === 'running' || changes.some((change) => change.oldValue === 'running'))
-      window.concord.busy = true;  // a short run may begin and end before this is called
-    const step = window.concord;
-    if (state === 'notRunning' && step.busy && !step.done)
-      requestAnimationFrame(() => requestAnimationFrame(
-        () => { step.done = performance.now(); }));
-  }).observe(document.body, {subtree: true, attributes: true, attributeOldValue: true,
-                             attributeFilter: ['data-test-script-state']});
 }
 """
 
