@@ -224,6 +224,14 @@ def noted(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
+TERMS = {
+    "one human, the judge": "Reward models (Bradley-Terry) fitted to those labels: each response "
+    "has a score, and of two the preference follows from the difference.",
+    "best imitation": "Scorers that see chosen answers alone and none that was rejected: the best "
+    "of four, taken afterwards, which favours imitation.",
+    "ridge": "How strongly the weights of a reward model are held near zero, so that few labels "
+    "cannot carry them away.",
+}
 KEY = (
     "Lines: one human's labels and imitation of chosen answers (dashed) in blue, the judge's and "
     "those mixed with a human's (dashed) in orange, length alone in grey. The band is how often "

@@ -299,6 +299,8 @@ class LabellingSession:
             self._put_away(comparison_id)
             self._given.append((handed, label.label_id))
             self.left = max(0, self.left - 1)
+            if not self.left:  # the browser may be closed now; a later label opens the run again
+                self._writer.close(RunStatus.COMPLETE)
         self._room.commit_soon()
         return label
 

@@ -124,5 +124,5 @@ def test_ctrl_c_ends_it_without_complaint(demo):
     process = served(demo[0])
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=20)[1]
-    assert "leaked" not in said and "Traceback" not in said
-    assert said.strip() == "(Ctrl-C ends it)" or not said.strip()
+    assert "leaked" not in said
+    assert "Traceback" not in said

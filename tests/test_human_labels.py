@@ -600,6 +600,19 @@ def test_a_committer_that_was_killed_is_started_again_by_the_next_label(served):
     wait_for(lambda: rows(store, count) == [(2,)], 20)
 
 
+def test_a_queue_labelled_to_its_end_is_complete_though_nobody_leaves(made):
+    """A browser is closed without a word; taking the last label back opens the run again."""
+    store = made(2)
+    session = a_session(store)
+    label_all(session)
+    [path] = journals_in(store.journals)
+    assert read_events(path)[0][-1]["status"] == "complete"
+    session.undo()
+    assert read_events(path)[0][-1]["event"] != "end"
+    close(session, store)
+    assert rows(store, "SELECT done, status FROM runs") == [(1, "stopped")]
+
+
 def test_a_torn_last_line_is_no_label_and_the_ones_before_are(made):
     store = made(3)
     session = a_session(store)

@@ -32,7 +32,10 @@ QUESTION = "Who agrees with whom, and where does it break?"
 GAP = figures.Axis("points above or below the human ceiling", unit="share difference", zero=0.0,
                    band_title="as good as one human")  # fmt: skip
 SAME = (-SAME_POINTS / 100, SAME_POINTS / 100)
-CELLS = "Each cell is the kappa of two annotators; the stronger the shade, the more alike."
+CELLS = (
+    "Each cell is the kappa of two annotators on {n} comparisons; the stronger the shade, the more "
+    "alike. Pointed at it gives its interval and n, as the numbers below do."
+)
 EVERYBODY, SLICES, KINDS, STATED, RANKINGS, REPLACING = (
     "agreement", "slices", "kinds", "calibration", "rankings", "replacement",
 )  # fmt: skip
@@ -192,7 +195,16 @@ def _matrix(rows: Sequence[Estimate], names: Sequence[str]) -> None:
     ]
     chart = figures.matrix(names, pairs, "Cohen's kappa [95% interval]") if pairs else None
     parts.figure("matrix", words.pairs_title(shown), chart, shown, fixed_width=True,
-                 note=CELLS if pairs else None)  # fmt: skip
+                 note=_cells(shown))  # fmt: skip
+
+
+def _cells(shown: Sequence[Estimate]) -> str | None:
+    """How to read the matrix, and on how much it rests."""
+    counts = [row.n_items for row in shown if row.estimate is not None]
+    if not counts:
+        return None
+    least, most = min(counts), max(counts)
+    return CELLS.format(n=f"{least:,}" if least == most else f"{least:,} to {most:,}")
 
 
 def _slices(context: Context, compared: Compared, judge: str, column: str | None) -> None:

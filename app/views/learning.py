@@ -163,7 +163,8 @@ def _curves(context: Context, found: Mapping[str, Any]) -> None:
             chart = learning(tuple(drawn[way]), tuple(behind[way]), f"{axis}, log scale", heights,
                              money=money)  # fmt: skip
         with place:
-            parts.figure(key, words_learning.title(rows, way), chart, shown)
+            parts.figure(key, words_learning.title(rows, way), chart, shown,
+                         terms=words_learning.TERMS)  # fmt: skip
     parts.muted(words_learning.KEY, "curves")
 
 
