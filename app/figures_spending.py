@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from data.run_facts import Spent
 
 HEIGHT = 260
+DAY = 86_400  # seconds
 MOST_DAYS = 14  # with hours and minutes on the axis
+MOST_SECONDS = 1800  # with seconds
 MOST_NAMES = 8  # beyond them names would cover each other: the dots still say whose they are
 
 
 @kept
 def spending(spent: Sequence[Spent]) -> Chart:
     """US dollars spent so far, by the time of the replies (UTC)."""
-    when = "%Y-%m-%d" if _days(spent) > MOST_DAYS else "%b %-d, %H:%M"
+    seconds = _seconds(spent)
+    when = "%b %-d, %H:%M:%S" if seconds <= MOST_SECONDS else "%b %-d, %H:%M"
+    if seconds > MOST_DAYS * DAY:
+        when = "%Y-%m-%d"
     times = quiet_axis(None, labelOverlap="greedy", format=when)
     x = alt.X("at:T", axis=times, scale=alt.Scale(type="utc"))
     dollars = quiet_axis("US dollars spent so far", format="$,~r", labelOverlap="greedy")
@@ -47,10 +52,10 @@ def spending(spent: Sequence[Spent]) -> Chart:
     return cast("Chart", alt.layer(*layers).properties(width="container", height=HEIGHT))
 
 
-def _days(spent: Sequence[Spent]) -> int:
+def _seconds(spent: Sequence[Spent]) -> float:
     """From the first reply to the last."""
     times = [part.at for part in spent]
-    return (max(times) - min(times)).days if times else 0
+    return (max(times) - min(times)).total_seconds() if times else 0.0
 
 
 def _rows(spent: Sequence[Spent]) -> dict[str, list[Any]]:

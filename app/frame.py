@@ -13,6 +13,7 @@ import streamlit as st
 from app import commands, controls, loading, words
 from app.copying import to_copy
 from app.keeping import on_screen
+from app.words_runs import by_human
 from data.errors import ConcordError
 from data.records import RunStatus
 from data.store import StoreLockedError
@@ -231,7 +232,7 @@ def _progress(store: str) -> None:
     running = _running(store)
     for run in running:
         with st.container(key=f"run-{run['run_id']}", gap="xsmall"):
-            st.text(words.run_line(run, money(run["spent_usd"])))
+            st.text(words.run_line(run, None if by_human(run) else money(run["spent_usd"])))
             st.progress(min(1.0, (run["done"] or 0) / max(1, run["planned"] or 0)))
             if (silent := words.silence(run, SILENT_SECONDS)) is not None:
                 st.text(silent)

@@ -223,7 +223,8 @@ def _group(gap: Estimate) -> str:
 def pairs_title(pairs: Sequence[Estimate]) -> str:
     """Which two annotators are most and least alike, of those with enough comparisons in common."""
     different = [row for row in pairs if row.estimate is not None and row.subject != row.reference]
-    known = [r for r in different if not {r.subject, r.reference} & set(BASELINES)] or different
+    no_baseline = [r for r in different if not {r.subject, r.reference} & set(BASELINES)]
+    known = no_baseline or different
     if not known:
         return _no_pairs(pairs)
     known = [row for row in known if row.n_items >= ENOUGH_IN_COMMON] or known
@@ -231,9 +232,10 @@ def pairs_title(pairs: Sequence[Estimate]) -> str:
     if len(known) == 1:
         return f"{most.subject} and {most.reference}: kappa {_with_n(most)}"
     least = min(known, key=lambda row: row.estimate or 0.0)
+    aside = ", baselines aside" if 0 < len(no_baseline) < len(different) else ""
     return (
         f"Most alike: {most.subject} and {most.reference} ({_with_n(most)}). "
-        f"Least alike: {least.subject} and {least.reference} ({_with_n(least)})."
+        f"Least alike{aside}: {least.subject} and {least.reference} ({_with_n(least)})."
     )
 
 
@@ -436,13 +438,13 @@ def free_note(names: Sequence[str]) -> str | None:
     )
 
 
-def run_line(run: Mapping[str, object], money: str) -> str:
-    """A run's progress in one line."""
+def run_line(run: Mapping[str, object], money: str | None) -> str:
+    """A run's progress in one line; what it spent, but for a person."""
     done, planned, failed = (int(str(run[name] or 0)) for name in ("done", "planned", "failed"))
     lost = f", {failed:,} failed" if failed else ""
+    spent = f", {money} spent" if money is not None else ""
     return (
-        f"{run['judge']} is labelling {run['dataset']}: "
-        f"{done:,} of {planned:,} done{lost}, {money} spent"
+        f"{run['judge']} is labelling {run['dataset']}: {done:,} of {planned:,} done{lost}{spent}"
     )
 
 

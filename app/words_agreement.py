@@ -103,11 +103,12 @@ def kinds_table(
                     key=lambda row: row.n_items, default=None)  # fmt: skip
         near, _ = beside_human(gaps.get(name, ()))
         found.append({
-            KIND: slice_name(name), COMPARISONS: n,
+            KIND: slice_name(name),
+            **({NEAR: ", ".join(near) or "none shown"} if told else {}),
+            COMPARISONS: n,
             **({TWO_HUMANS: _cell(human, n)} if ceilings else {}),
             **{judge if judge not in TITLES else f"judge {judge}": _cell(row, n)
                for judge, row in own.items()},
-            **({NEAR: ", ".join(near) or "none shown"} if told else {}),
         })  # fmt: skip
     return found
 

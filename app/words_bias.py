@@ -135,7 +135,7 @@ def choice_title(judge: str, rows: Sequence[Estimate], humans: Sequence[Estimate
 def curve_title(name: str, sources: Mapping[str, Sequence[Estimate]]) -> str:
     """How often the response with much more of a feature is chosen, by each source."""
     parts = [f"{who} {short_figures(rows[-1])}" for who, rows in sources.items() if rows]
-    return f"Much more {name}, chosen by: {', '.join(parts)}" if parts else f"More {name}"
+    return f"A lot more {name}, chosen by: {', '.join(parts)}" if parts else f"More {name}"
 
 
 def effect_title(rows: Sequence[Estimate]) -> str:

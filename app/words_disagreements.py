@@ -31,7 +31,8 @@ NOT_BOTH = "Differences are not marked: there are not two texts to compare."
 LEFT_OUT = "left out, as the file would be too large; concord export holds it"
 NOT_SAVED = "The tag was not saved: the store is in use. Try again in a moment."
 _ORDERS = {
-    Show.CONFIDENT: "most humans first, then most judges that are confident, then the most certain",
+    Show.CONFIDENT: "most humans first, then most judges that are confident, then the most "
+    "certain, those alike in all of it by number",
     Show.AGAINST: "most of one mind first, then most humans, then most judges against them",
     Show.SPLIT: "the most even splits first",
     Show.SWAPPED: "most judges that change first",

@@ -164,7 +164,8 @@ def facts(run: Run, found: RunFacts) -> list[dict[str, Any]]:
         rows["Spent"] = money(run["spent_usd"])
         rows["Budget"] = budget(run)
         rows["Possibly paid"] = _unanswered(run)
-        rows["Answered by"] = served(found)
+        if (models := served(found)) is not None:
+            rows["Answered by"] = models
     rows |= {
         "Started (UTC)": minute(run["started_at"]),
         "Ended (UTC)": minute(run["ended_at"]),

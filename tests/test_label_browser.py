@@ -161,6 +161,26 @@ def test_keys_are_letters_while_a_reason_is_written_and_undo_takes_back(
     page.context.close()
 
 
+def test_the_next_comparison_begins_at_its_prompt(
+    browser: Browser, served: tuple[Store, Served]
+) -> None:
+    """Wherever the page was scrolled to; what is pressed beside it moves nothing."""
+    page = come_in(browser, served[1], "lou", 390)
+    seen(page)
+    scroll = "document.querySelector('[data-testid=stMain]')"
+    page.evaluate(f"{scroll}.scrollTo(0, 500)")
+    page.get_by_text("clearly").evaluate("one => one.click()")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(f"{scroll}.scrollTop") == 500
+    press(page, "1")
+    page.wait_for_function(
+        "Math.abs(document.querySelector('[class*=st-key-name-label-prompt]')"
+        ".getBoundingClientRect().top) < 5",
+        timeout=SECONDS,
+    )
+    page.context.close()
+
+
 def test_a_phone_holds_the_whole_width_and_texts_stay_texts(
     browser: Browser, served: tuple[Store, Served]
 ) -> None:

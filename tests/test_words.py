@@ -120,7 +120,7 @@ def test_pairs_title_names_the_most_and_the_least_alike() -> None:
     ]
     assert words.pairs_title(kappas) == (
         "Most alike: x and y (0.60 [0.56, 0.64], n 90). "
-        "Least alike: x and z (0.20 [0.16, 0.24], n 90)."
+        "Least alike, baselines aside: x and z (0.20 [0.16, 0.24], n 90)."
     )
     assert words.pairs_title(kappas[:1]) == "x and y: kappa 0.60 [0.56, 0.64], n 90"
     few = estimate("y", 0.9, reference="z", unit="kappa", statistic="cohen_kappa", n_items=29)
@@ -205,6 +205,7 @@ def test_runs_are_told_apart_from_silent_ones() -> None:
            "started_at": now, "last_label_at": None}  # fmt: skip
     line = words.run_line(run, "$1.2")
     assert line == "j is labelling d: 1,200 of 5,000 done, $1.2 spent"
+    assert words.run_line(run, None) == "j is labelling d: 1,200 of 5,000 done"
     assert words.silence(run, 300) is None
     old = {**run, "last_label_at": now - timedelta(hours=3)}
     assert "No new label for 3.0 h" in str(words.silence(old, 300))

@@ -34,7 +34,7 @@ GAP = figures.Axis("points above or below the human ceiling", unit="share differ
 SAME = (-SAME_POINTS / 100, SAME_POINTS / 100)
 CELLS = (
     "Each cell is the kappa of two annotators on {n} comparisons; the stronger the shade, the more "
-    "alike. Pointed at it gives its interval and n, as the numbers below do."
+    "alike. Point at one for its interval and n; the numbers below have them too."
 )
 EVERYBODY, SLICES, KINDS, STATED, RANKINGS, REPLACING = (
     "agreement", "slices", "kinds", "calibration", "rankings", "replacement",

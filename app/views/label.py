@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import controls, frame, identity, parts, words, words_label
+from app.scrolling import to_begin
 from app.seat import Seat
 from data.browse import SHOWN_CHARACTERS
 from data.errors import ConcordError
@@ -168,6 +169,7 @@ def _work(seat: Seat) -> None:
 def _item(seat: Seat, item: Item) -> None:
     place = controls.short(f"{item.comparison_id} {item.repeat}")
     with st.container(key=f"label-item-{place}"):
+        to_begin(place)
         _text(f"prompt-{place}", "Prompt", item.prompt or NO_PROMPT)
         left, right = st.columns(2, gap="medium")
         with left:
@@ -340,8 +342,8 @@ def _rows(own: Sequence[Own]) -> list[dict[str, object]]:
 
 def _row(own: Own) -> dict[str, object]:
     return {
-        "Prompt": " ".join((own.prompt or "").split())[:PROMPT_CHARACTERS],
         "You said": words_label.own_choice(own),
+        "Prompt": " ".join((own.prompt or "").split())[:PROMPT_CHARACTERS],
         "How much better": words_label.STRENGTHS.get(int(own.strength or 0)),
         "Reason": own.rationale,
         "Time": None if own.seconds is None else duration(own.seconds),
