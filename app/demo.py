@@ -66,7 +66,7 @@ def serve_app(store: Path, port: int) -> None:
     process = subprocess.Popen(command(store, port))  # noqa: S603 (our own argv)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
-        wait_until_ready(port)
+        wait_until_ready(port, process=process)
         say(f"dashboard: http://127.0.0.1:{port}   (Ctrl-C ends it)")
         process.wait()
     except KeyboardInterrupt:

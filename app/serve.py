@@ -6,11 +6,15 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from app import theme
 from data.errors import ConcordError
+
+if TYPE_CHECKING:
+    import subprocess
 
 ADDRESS = "127.0.0.1"
 DASHBOARD = Path(__file__).with_name("dashboard.py")
@@ -43,10 +47,20 @@ def command(store: Path, port: int, headless: bool = True) -> list[str]:
     return [*script, *flags, "--", "--store", str(Path(store).resolve())]
 
 
-def wait_until_ready(port: int, seconds: float = WAIT_SECONDS) -> None:
-    """Return as soon as the server answers. Raises ConcordError where it does not in time."""
+def wait_until_ready(
+    port: int, seconds: float = WAIT_SECONDS, process: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Return as soon as the server answers.
+
+    Raises ConcordError where it does not in time, or where its `process` has ended.
+    """
     deadline = time.monotonic() + seconds
     while not _answers(port):
+        if process is not None and process.poll() is not None:
+            raise ConcordError(
+                "the dashboard ended before it answered",
+                "Its own messages above say why; concord doctor checks the installation.",
+            )
         if time.monotonic() >= deadline:
             raise ConcordError(
                 f"the dashboard did not answer on port {port} within {seconds:.0f} s",

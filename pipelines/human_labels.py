@@ -255,6 +255,7 @@ class LabellingSession:
                 found = next(self._open(), None)
             if found is None:
                 self.left = 0
+                self._writer.close(RunStatus.COMPLETE)  # others may have labelled the rest
                 return None
             self.guideline = self._in_force
             return self._hand_out(found)

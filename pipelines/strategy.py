@@ -20,6 +20,7 @@ import numpy as np
 
 from data.errors import InputError
 from data.records import AnnotatorKind
+from pipelines.estimates import ALL
 from pipelines.lessons import VOTES
 from pipelines.routing_scores import (
     CERTAINTY,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.estimates import Estimate
-    from pipelines.panel import Panel
     from pipelines.strategy_reward import Learner, Lesson
 
     Floats = NDArray[np.float64]
@@ -421,7 +421,7 @@ class Tried:
     """The comparisons that every strategy is tried on, and the strategies.
 
     Those that every judge labelled. One that has just begun would leave hardly any: it is left out,
-    `begun` by its name with how many prompts it has and how many another judge; not where
+    `begun` by its name with its prompts (of two humans) and those of another; not where
     `every_judge` is asked for. What a strategy is worth does not hang on prices: `at` other ones
     nothing is tried anew.
     """
@@ -432,7 +432,7 @@ class Tried:
         self.view = view
         self.match = match
         panel = view.panel
-        self.begun = {} if every_judge else _just_begun(panel)
+        self.begun = {} if every_judge else _just_begun(view)
         self.judges = [
             k for k in panel.indices(AnnotatorKind.JUDGE, AnnotatorKind.BASELINE)
             if self.name(k) not in self.begun and np.isfinite(view.shares(k)[:, 0]).any()
@@ -650,15 +650,26 @@ class Tried:
         return of_all(flips_of(self.view, k, self.items))
 
 
-def _just_begun(panel: Panel) -> dict[str, tuple[int, int]]:
-    """Names of judges that have just begun: their prompts, and those of who has most."""
-    two = total(panel.human_counts()) >= 2
-    prompts = {
-        panel.annotators[k].name: len(np.unique(panel.prompt[two & (panel.ballots(k).rows > 0)]))
-        for k in panel.indices(AnnotatorKind.JUDGE)
-    }
-    most = max(prompts.values(), default=0)
-    return {name: (n, most) for name, n in prompts.items() if n < min(BEGUN, most / 2)}
+def _just_begun(view: View) -> dict[str, tuple[int, int]]:
+    """Names of judges that have just begun: their prompts, and those of the judge with most.
+
+    Prompts with a verdict and with labels of two humans, in the whole data set. A baseline, which
+    costs nothing, is held against judges too; a judge only against judges.
+    """
+    panel = view.panel
+    whole = view if view.name == ALL else View(panel, view.rules, ALL, np.ones_like(view.keep))
+    two = total(whole.humans) >= 2
+    most, found = 0, dict[str, tuple[int, int]]()
+    for kind in (AnnotatorKind.JUDGE, AnnotatorKind.BASELINE):
+        verdicts = {k: np.isfinite(whole.shares(k)[:, 0]) for k in panel.indices(kind)}
+        prompts = {k: len(np.unique(panel.prompt[two & v])) for k, v in verdicts.items() if v.any()}
+        most = max([most, *prompts.values()])
+        found |= {
+            panel.annotators[k].name: (n, most)
+            for k, n in prompts.items()
+            if n < min(BEGUN, most / 2)
+        }
+    return found
 
 
 def _with_one(humans: Floats) -> Floats:
@@ -722,8 +733,9 @@ def _notes(tried: Tried, found: int | None, goal: Goal) -> Iterator[str]:
         yield f"price not known of {', '.join(who)}: concord price sets one"
     for name, (n, most) in tried.begun.items():
         yield (
-            f"not tried yet: {name}, which has labels of {n:,} prompts where another judge has "
-            f"{most:,}; concord strategy --judge {quote(name)} does"
+            f"not tried yet: {name}, with verdicts on {n:,} of the prompts that two humans "
+            f"labelled, where another has {most:,}; alone it is with concord strategy --judge "
+            f"{quote(name)}"
         )
     if tried.left_out:
         yield f"left out: {tried.left_out:,} comparisons that not every judge has labelled"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,31 @@ def test_ctrl_c_ends_it_without_complaint(demo):
     said = process.communicate(timeout=20)[1]
     assert "leaked" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_at_once_while_it_still_starts(demo, number):
+    command = [sys.executable, "-P", "-m", "app.cli", "app", "--port", "18519",
+               "--store", str(demo[0] / "demo" / "demo.duckdb")]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and "app.server" not in in_group(process.pid):
+        time.sleep(0.02)
+    time.sleep(0.4)  # amid the imports
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=20)
+    assert "Traceback" not in said
+    assert "app.server" not in in_group(process.pid)
+
+
+def in_group(group):
+    """The command lines of a group's processes."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # one that has just ended
+            if os.getpgid(int(place.name)) == group:
+                found.append((place / "cmdline").read_text())
+    return " ".join(found)

@@ -613,6 +613,19 @@ def test_a_queue_labelled_to_its_end_is_complete_though_nobody_leaves(made):
     assert rows(store, "SELECT done, status FROM runs") == [(1, "stopped")]
 
 
+def test_a_queue_that_another_window_ended_is_complete_too(made):
+    store = made(3)
+    one, other = a_session(store), a_session(store)
+    label_all(one, most=2)
+    label_all(other)
+    one.refresh()
+    assert one.current() is None
+    ends = [read_events(path)[0][-1].get("status") for path in journals_in(store.journals)]
+    assert ends == ["complete", "complete"]
+    for session in (one, other):
+        close(session, store)
+
+
 def test_a_torn_last_line_is_no_label_and_the_ones_before_are(made):
     store = made(3)
     session = a_session(store)

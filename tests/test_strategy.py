@@ -18,7 +18,7 @@ from pipelines.slices import slice_codes
 from pipelines.strategy import Goal, Match, choose_strategy
 from pipelines.strategy_slices import own_choice_rows
 from pipelines.strategy_words import sentences
-from tests.estimating import HUMAN, JUDGE, both, check, label, store_of
+from tests.estimating import BASELINE, HUMAN, JUDGE, both, check, label, store_of
 
 PRICES = {"gpt-3.5-turbo": 0.004, "pandalm-7b": 0.001}
 
@@ -386,8 +386,9 @@ def test_a_judge_that_has_just_begun_is_not_tried_unless_it_is_named(tmp_path):
     assert choice.n_items == 300
     assert not [each for each in choice.strategies if "late" in each.policy.judges]
     [said] = [note for note in choice.notes if "late" in note]
-    assert said == ("not tried yet: late, which has labels of 30 prompts where another judge has "
-                    "300; concord strategy --judge late does")  # fmt: skip
+    assert said == ("not tried yet: late, with verdicts on 30 of the prompts that two humans "
+                    "labelled, where another has 300; alone it is with concord strategy "
+                    "--judge late")  # fmt: skip
     every = choose_strategy(view, Goal(), every_judge=True)
     assert every.n_items == 30
     assert not [note for note in every.notes if "not tried" in note]
@@ -399,3 +400,21 @@ def test_a_judge_that_has_just_begun_is_not_tried_unless_it_is_named(tmp_path):
 def test_half_of_the_others_or_200_prompts_are_enough(tmp_path, n, begun, tried):
     view = view_of(read_panel(two_and_one_begun(tmp_path / "s", n, begun), "d"))
     assert choose_strategy(view, Goal()).n_items == tried
+
+
+def test_what_counts_is_verdicts_where_two_humans_labelled(tmp_path):
+    """Failed replies take nobody's comparisons; a baseline is held against judges too."""
+    humans, random = ("h1", "h2"), np.random.default_rng(9)
+    upto = {"h1": 300, "h2": 300, "j": 100, "base": 10}
+    labels = [label(k, name, "ab"[random.integers(2)]) for name in upto for k in range(upto[name])]
+    labels += [label(k, "broken", "a" if k < 3 else "x") for k in range(300)]
+    kinds = dict.fromkeys(humans, HUMAN) | {"j": JUDGE, "broken": JUDGE, "base": BASELINE}
+    panel = read_panel(store_of(tmp_path / "s", labels, kinds, n_items=300), "d")
+    view = view_of(panel, Rules())
+    choice = choose_strategy(view, Goal())
+    assert choice.n_items == 100
+    said = " ".join(note for note in choice.notes if "not tried" in note)
+    assert "broken, with verdicts on 3 " in said
+    assert "base, with verdicts on 10 " in said
+    part = choose_strategy(View(panel, Rules(), "category=x", np.arange(300) < 150), Goal())
+    assert {name for each in part.strategies for name in each.policy.judges} == {"j"}
