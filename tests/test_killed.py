@@ -7,11 +7,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from judges.simulated import Behaviour, running
 from tests.provider import answered, concord, judge_file, make_store, truth
 
 ROOT = Path(__file__).parents[1]
 N, CONCURRENCY, KILLS = 2000, 64, 10
+ROUNDING = 1e-9  # of a dollar
 FAULTY = Behaviour(
     latency_seconds=0.05,
     rate_limit=0.05,
@@ -84,9 +87,9 @@ def test_killed_ten_times_at_random_moments_with_a_third_of_all_calls_failing(tm
     assert again <= KILLS * CONCURRENCY
     paid = [line for line in lines if line.answered]
     [(n_replies, spent)] = rows(store, "SELECT count(*), sum(paid_usd) FROM replies")
-    [(n_maybe, maybe)] = rows(store, "SELECT count(*), sum(most_usd) FROM possibly_paid")
+    maybe_sql = "SELECT count(*), coalesce(sum(most_usd), 0) FROM possibly_paid"
+    [(n_maybe, maybe)] = rows(store, maybe_sql)
     assert 0 <= len(paid) - n_replies <= n_maybe
-    assert 0 <= price_of(paid) - spent <= maybe
-    assert rows(store, "SELECT sum(spent_usd) FROM runs") == rows(
-        store, "SELECT sum(paid_usd) FROM replies"
-    )
+    # Sums of floats depend on their order, which no query promises: equal but for that.
+    assert -ROUNDING <= price_of(paid) - spent <= maybe + ROUNDING
+    assert rows(store, "SELECT sum(spent_usd) FROM runs") == [(pytest.approx(spent),)]
