@@ -53,6 +53,7 @@ from pipelines.stats.routing import (
 )
 from pipelines.strategy_rows import quality_rows, strategy_rows
 from pipelines.strategy_sums import PromptSums
+from pipelines.threads import in_threads
 from pipelines.wording import money, percent
 
 if TYPE_CHECKING:
@@ -447,6 +448,8 @@ class Tried:
         self.lesson = _lesson(view, self.items, learner) if match is Match.REWARD else None
         if self.lesson is not None:
             self.items = self.lesson.items
+        self._shares: dict[int, Floats] = {}
+        self._turns: dict[int, Floats | None] = {}
         self.humans = view.humans[self.items]
         self.prompt = np.unique(view.prompt[self.items], return_inverse=True)[1]
         self.human_usd = _price(view, panel.indices(AnnotatorKind.HUMAN))
@@ -487,6 +490,7 @@ class Tried:
         _ = self.strategies, self.sums, self.quality_rows, self.sums.quality_replicates
         made = copy(self)
         made.view = self.view.without_labels()
+        made._shares, made._turns = {}, {}
         return made
 
     def at(self, human_usd: float, judges_usd: Mapping[str, float]) -> Tried:
@@ -540,9 +544,9 @@ class Tried:
         for k in self.judges:
             yield from self._alone(k)
         yield from self._juries()
-        for k in self.judges:
-            if self._is_judge(k) or len(self.judges) == 1:
-                yield from self._routed(k)
+        routed = [k for k in self.judges if self._is_judge(k) or len(self.judges) == 1]
+        for k, gain in zip(routed, in_threads(self._expected_gain, routed), strict=True):
+            yield from self._routed(k, gain)
 
     def _humans(self) -> Iterator[Strategy]:
         for n in range(1, self.most + 1):
@@ -575,9 +579,9 @@ class Tried:
                     label,
                 )
 
-    def _routed(self, k: int) -> Iterator[Strategy]:
+    def _routed(self, k: int, gain: Floats | None) -> Iterator[Strategy]:
         name = self.name(k)
-        for rule, judges, orders, score in self._scores(k):
+        for rule, judges, orders, score in self._scores(k, gain):
             asked = (name, *(self.name(j) for j in judges))
             seen: set[str] = set()
             for share in SHARES:
@@ -613,7 +617,7 @@ class Tried:
             return np.full(len(score), share), None
         return sent_to_humans(score, share)
 
-    def _scores(self, k: int) -> Iterator[tuple[str, list[int], int, Floats]]:
+    def _scores(self, k: int, gain: Floats | None) -> Iterator[tuple[str, list[int], int, Floats]]:
         """Rule, other judges asked, orders, and the score (n,) of each routing rule."""
         yield RANDOM, [], 1, np.ones(len(self.human))
         flips = self._flips(k)
@@ -622,21 +626,29 @@ class Tried:
         stated = of_all(stated_by(self.view, k, self.items))
         if stated is not None:
             yield CERTAINTY, [], self._orders([k]), certainty_score(stated)
-        others = [j for j in self.judges if j != k and self._is_judge(j)]
+        others = self._others(k)
         for j in others:
             score = disagreement_score(self.shares(k), self.shares(j))
             yield DISAGREEMENT, [j], self._orders([k, j]), score
-        if self.prompt.max() + 1 >= FEWEST_PROMPTS:
-            gain = self.human - self.quality[k]
-            seen = router_features(self.view, k, others, self.items)
-            features = np.stack(list(seen.values()), axis=1)
-            orders = self._orders([k, *others])
-            yield LEARNED, others, orders, learned_score(features, gain, self.prompt)
+        if gain is not None:
+            yield LEARNED, others, self._orders([k, *others]), gain
+
+    def _expected_gain(self, k: int) -> Floats | None:
+        """What a human is expected to add (n,), learned; None of too few prompts."""
+        if self.prompt.max() + 1 < FEWEST_PROMPTS:
+            return None
+        seen = router_features(self.view, k, self._others(k), self.items)
+        features = np.stack(list(seen.values()), axis=1)
+        return learned_score(features, self.human - self.quality[k], self.prompt)
+
+    def _others(self, k: int) -> list[int]:
+        return [j for j in self.judges if j != k and self._is_judge(j)]
 
     def shares(self, k: int) -> Floats:
         """Class shares (n, 3) of a judge's label."""
-        mine: Floats = self.view.shares(k)[self.items]
-        return mine
+        if k not in self._shares:
+            self._shares[k] = self.view.shares(k)[self.items]
+        return self._shares[k]
 
     def _is_judge(self, k: int) -> bool:
         return self.view.panel.annotators[k].kind is AnnotatorKind.JUDGE
@@ -647,7 +659,9 @@ class Tried:
 
     def _flips(self, k: int) -> Floats | None:
         """P(the label turns with the order) (n,); None without labels in both orders of all."""
-        return of_all(flips_of(self.view, k, self.items))
+        if k not in self._turns:
+            self._turns[k] = of_all(flips_of(self.view, k, self.items))
+        return self._turns[k]
 
 
 def _just_begun(view: View) -> dict[str, tuple[int, int]]:

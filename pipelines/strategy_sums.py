@@ -53,21 +53,22 @@ class PromptSums:
         return found
 
     @cached_property
-    def _replicates(self) -> tuple[Floats, Floats]:
-        columns = np.column_stack([self.quality, self.labels, self.n])
-        found = bootstrap(lambda totals: totals[:, :-1] / totals[:, -1:], columns)
-        quality, labels = np.hsplit(found, 2)
-        return quality, labels
-
-    @property
     def quality_replicates(self) -> Floats:
         """Mean quality (B, m) in resamples of the prompts."""
-        return self._replicates[0]
+        return self._replicates(self.quality)
+
+    @cached_property
+    def _label_replicates(self) -> Floats:
+        return self._replicates(self.labels)
 
     def cost_replicates(self, usd: Floats) -> Floats:
         """Mean cost (B, m) in the same resamples."""
-        found: Floats = usd[:, 0] + usd[:, 1] * self._replicates[1]
+        found: Floats = usd[:, 0] + usd[:, 1] * self._label_replicates
         return found
+
+    def _replicates(self, sums: Floats) -> Floats:
+        columns = np.column_stack([sums, self.n])
+        return bootstrap(lambda totals: totals[:, :-1] / totals[:, -1:], columns)
 
     def may_be_best(self, allowed: Mask) -> Mask:
         """Which of those allowed cannot be told from the best of them in quality; made once."""

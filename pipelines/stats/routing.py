@@ -8,6 +8,7 @@ ones too, so the gain is A_HH,i - A_AH,i and not 1 - A_AH,i.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 MOST_BINS = 32
+TREES, RATE = 20, 0.2  # more and slower ones are told apart nowhere, and take their time
 MOST_FITTED = 10_000  # more items take longer and teach hardly more
 _ROUNDING = 1e-9
 
@@ -76,18 +78,25 @@ def new_score(features: Floats, gain: Floats, others: Floats, *, seed: int = 0) 
     order of hashed ids.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     model = HistGradientBoostingRegressor(
-        max_iter=60, max_leaf_nodes=8, learning_rate=0.1, min_samples_leaf=20,
+        max_iter=TREES, learning_rate=RATE, max_leaf_nodes=8, min_samples_leaf=20,
         max_bins=MOST_BINS, random_state=seed,
     )  # fmt: skip
     fitted = np.arange(min(len(gain), MOST_FITTED)) * len(gain) // min(len(gain), MOST_FITTED)
     # threads of one fit wait for each other most of the time: for minutes on a busy machine
-    with threadpool_limits(1, user_api="openmp"):
+    with _threads().limit(limits=1, user_api="openmp"):
         model.fit(features[fitted], gain[fitted])
         found: Floats = np.maximum(model.predict(others), 0.0)
     return found
+
+
+@cache
+def _threads() -> Any:
+    """Of the libraries that are loaded by then: to look for them takes longer than some fits."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def chance_of_a_human(score: Floats, threshold: float, at_threshold: float) -> Floats:
