@@ -125,7 +125,7 @@ def curves(rows: Sequence[Estimate], way: str, judge: str | None, by: str) -> li
 def _label(arm: str, judge: str | None) -> str:
     """Beside a line there is room for few letters: a mixture by its share of a human's labels."""
     mixed = judge is not None and arm != judge and arm.startswith(f"{judge}, ")
-    return f"with {arm.removeprefix(f'{judge}, ')}" if mixed else arm
+    return arm.removeprefix(f"{judge}, ") if mixed else arm
 
 
 def _hybrids(rows: Sequence[Estimate], judge: str) -> list[str]:

@@ -150,10 +150,10 @@ def table(choice: Choice, goal: Goal, *, everything: bool) -> list[dict[str, Any
     return [
         {
             "No.": number,
-            "Strategy": choice.strategies[k].name,
             "Estimate": value_of(rows[k]),
             "95% interval": interval_of(rows[k]),
             "Cost": money(float(choice.cost_usd[k]) * goal.n),
+            "Strategy": choice.strategies[k].name,
             "To a human": _to_humans(choice.strategies[k].policy),
             "Mark": mark(choice, k),
         }

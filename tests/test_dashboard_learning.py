@@ -210,7 +210,7 @@ def test_curves_by_number_and_by_money() -> None:
     by_number = words_learning.curves(rows, PROMPTS, "j", words_learning.NUMBER)
     assert [(c.label, c.role, c.dashed) for c in by_number] == [
         (HUMAN, "human", False), (IMITATION, "human", True), ("j", "AI", False),
-        ("with 30% one human", "AI", True),
+        ("30% one human", "AI", True),
     ]  # fmt: skip
     assert [knot.x for knot in by_number[0].knots] == [25, 400]
     [by_money] = words_learning.curves(rows, PROMPTS, "j", words_learning.MONEY)
