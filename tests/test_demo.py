@@ -127,6 +127,7 @@ def test_ctrl_c_ends_it_without_complaint(demo):
     said = process.communicate(timeout=20)[1]
     assert "leaked" not in said
     assert "Traceback" not in said
+    assert said.strip() in ("(Ctrl-C ends it)", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
